@@ -20,8 +20,8 @@
  *     NHWC). Every channel count, c0 and ctotal but the image's 3 is a multiple of FN_CHANNEL_ALIGN,
  *     so that a slice of a concat is an offset and a stride in all of them.
  *   - Convolutions take packed tensors only (c0 = 0, ctotal = c). All other ops take slices.
- *   - (n, 1, 1, d) tensors (prelogits, embeddings, logits) are plain rows of d scalars everywhere;
- *     their d is free.
+ *   - (n, 1, 1, d) tensors (pooled features, prelogits, embeddings, logits) are plain rows of d param
+ *     scalars everywhere; their d is free.
  *   - A scalar has fn_dev_info.scalar_bytes (activations) or .param_bytes (parameters, gradients,
  *     statistics, optimizer state). ref64 has 8 and 8, others 4 and 4 (bf16: 2 and 4). */
 #ifndef FN_KERNELS_OP_H
