@@ -1,0 +1,18 @@
+# Every header compiles alone, as C11 and as C++: one generated source each, compiled into a library
+# that nothing links.
+file(GLOB headers RELATIVE ${PROJECT_SOURCE_DIR} CONFIGURE_DEPENDS
+  ${PROJECT_SOURCE_DIR}/base/*.h ${PROJECT_SOURCE_DIR}/store/*.h ${PROJECT_SOURCE_DIR}/ingest/*.h
+  ${PROJECT_SOURCE_DIR}/kernels/*.h ${PROJECT_SOURCE_DIR}/train/*.h)
+set(sources)
+foreach(header ${headers})
+  string(MAKE_C_IDENTIFIER ${header} name)
+  foreach(language c cpp)
+    set(source ${CMAKE_CURRENT_BINARY_DIR}/headers/${name}.${language})
+    if(NOT EXISTS ${source})
+      file(WRITE ${source} "#include \"${header}\"\nextern int ${name}_${language};\nint ${name}_${language} = 1;\n")
+    endif()
+    list(APPEND sources ${source})
+  endforeach()
+endforeach()
+add_library(headers_alone OBJECT ${sources})
+target_link_libraries(headers_alone PRIVATE ${rooms})
