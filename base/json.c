@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/* jansson with sentences. */
+#include "base/json.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+
+int fn_json_parse(const char *text, size_t bytes, const char *where, json_t **out)
+{
+    json_error_t error;
+    *out = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
+    if (*out)
+        return FN_OK;
+    if (json_error_code(&error) == json_error_out_of_memory)
+        return fn_fail(FN_ENOMEM, "%s: out of memory while reading %zu bytes of JSON", where,
+                       bytes);
+    return fn_fail(FN_EFORMAT, "%s:%d:%d: not valid JSON: %s", where, error.line, error.column,
+                   error.text);
+}
+
+int fn_json_load(const char *path, size_t limit, json_t **out)
+{
+    unsigned char *text = NULL;
+    size_t bytes = 0;
+    *out = NULL;
+    int rc = fn_file_read(path, limit, &text, &bytes);
+    if (rc == FN_OK)
+        rc = fn_json_parse((const char *)text, bytes, path, out);
+    free(text);
+    return rc;
+}
+
+static const char *type_name(json_type type)
+{
+    switch (type) {
+    case JSON_OBJECT:
+        return "an object";
+    case JSON_ARRAY:
+        return "an array";
+    case JSON_STRING:
+        return "a string";
+    case JSON_INTEGER:
+        return "an integer";
+    case JSON_REAL:
+        return "a number";
+    case JSON_TRUE:
+    case JSON_FALSE:
+        return "true or false";
+    default:
+        return "null";
+    }
+}
+
+static int fits(const json_t *value, json_type type)
+{
+    if (type == JSON_REAL)
+        return json_is_number(value);
+    if (type == JSON_TRUE || type == JSON_FALSE)
+        return json_is_boolean(value);
+    return json_typeof(value) == type;
+}
+
+int fn_json_member(const json_t *obj, const char *key, json_type type, const char *where,
+                   json_t **out)
+{
+    *out = NULL;
+    if (!json_is_object(obj))
+        return fn_fail(FN_EFORMAT, "%s: want an object with a member \"%s\"", where, key);
+    json_t *value = json_object_get(obj, key);
+    if (!value)
+        return fn_fail(FN_EFORMAT, "%s: no member \"%s\"", where, key);
+    if (!fits(value, type))
+        return fn_fail(FN_EFORMAT, "%s: member \"%s\" is %s, want %s", where, key,
+                       type_name(json_typeof(value)), type_name(type));
+    *out = value;
+    return FN_OK;
+}
+
+int fn_json_int(const json_t *obj, const char *key, const char *where, int64_t *out)
+{
+    json_t *value;
+    int rc = fn_json_member(obj, key, JSON_INTEGER, where, &value);
+    if (rc == FN_OK)
+        *out = json_integer_value(value);
+    return rc;
+}
+
+int fn_json_real(const json_t *obj, const char *key, const char *where, double *out)
+{
+    json_t *value;
+    int rc = fn_json_member(obj, key, JSON_REAL, where, &value);
+    if (rc == FN_OK)
+        *out = json_number_value(value);
+    return rc;
+}
+
+int fn_json_string(const json_t *obj, const char *key, const char *where, const char **out)
+{
+    json_t *value;
+    int rc = fn_json_member(obj, key, JSON_STRING, where, &value);
+    if (rc == FN_OK)
+        *out = json_string_value(value);
+    return rc;
+}
+
+/* Bytes of the well-formed UTF-8 character at s (Unicode 15, table 3-7), 0 if there is none. */
+static size_t utf8_length(const unsigned char *s, size_t left)
+{
+    unsigned char c = s[0];
+    if (c < 0x80)
+        return 1;
+    size_t n = c >= 0xc2 && c <= 0xdf   ? 2
+               : c >= 0xe0 && c <= 0xef ? 3
+               : c >= 0xf0 && c <= 0xf4 ? 4
+                                        : 0;
+    if (n == 0 || n > left)
+        return 0;
+    unsigned char low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;  /* no overlong form */
+    unsigned char high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf; /* no surrogate, <= 10ffff */
+    if (s[1] < low || s[1] > high)
+        return 0;
+    for (size_t i = 2; i < n; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    return n;
+}
+
+json_t *fn_json_bytes(const char *bytes, size_t count)
+{
+    static const char hex[] = "0123456789abcdef";
+    if (count > (SIZE_MAX - 1) / 4)
+        return NULL;
+    char *text = malloc(4 * count + 1);
+    if (!text)
+        return NULL;
+    const unsigned char *s = (const unsigned char *)bytes;
+    size_t used = 0;
+    for (size_t i = 0; i < count;) {
+        size_t n = utf8_length(s + i, count - i);
+        if (n == 0 || s[i] == 0) { /* a NUL byte would be JSON, but many a reader stops there */
+            text[used++] = '\\';
+            text[used++] = 'x';
+            text[used++] = hex[s[i] >> 4];
+            text[used++] = hex[s[i] & 15];
+            i++;
+        } else {
+            if (s[i] == '\\')
+                text[used++] = '\\';
+            memcpy(text + used, s + i, n);
+            used += n;
+            i += n;
+        }
+    }
+    json_t *value = json_stringn(text, used);
+    free(text);
+    return value;
+}
+
+char *fn_json_text(const json_t *value)
+{
+    char *text = json_dumps(value, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+    if (!text)
+        return NULL;
+    size_t length = strlen(text);
+    char *longer = realloc(text, length + 2);
+    if (!longer) {
+        free(text);
+        return NULL;
+    }
+    memcpy(longer + length, "\n", 2);
+    return longer;
+}
+
+int fn_json_print(const json_t *value)
+{
+    char *text = json_dumps(value, JSON_SORT_KEYS | JSON_ENCODE_ANY);
+    if (!text)
+        return fn_fail(FN_ENOMEM, "out of memory while printing JSON");
+    int rc = FN_OK;
+    /* A reader that has gone is no failure of ours; fn_tool_exit() looks at the stream again. */
+    if ((fputs(text, stdout) < 0 || fputc('\n', stdout) < 0 || fflush(stdout) != 0) &&
+        errno != EPIPE)
+        rc = fn_fail_errno("cannot write to standard output");
+    free(text);
+    return rc;
+}

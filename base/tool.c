@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/* What every main does beside its work: signals, processors, the exit. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/args.h"
+#include "base/log.h"
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+    if (interrupted) { /* the person insists: end as if we had never asked for it */
+        signal(number, SIG_DFL);
+        raise(number);
+    }
+    interrupted = 1;
+}
+
+void fn_signals_setup(void)
+{
+    /* A file that got the number of a closed standard stream would receive our messages. Opened for
+     * the wrong direction, so that using it still is an error. */
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            (void)!open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    sigemptyset(&action.sa_mask);
+    action.sa_handler = on_signal;
+    action.sa_flags = SA_RESTART;
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    action.sa_handler = SIG_IGN;
+    sigaction(SIGPIPE, &action, NULL);
+}
+
+int fn_interrupted(void)
+{
+    return interrupted;
+}
+
+int fn_cpu_count(void)
+{
+    /* The set must be as large as the kernel's, which cannot be asked for: grow until it fits. */
+    for (int cpus = 1024; cpus <= 1 << 20; cpus *= 2) {
+        cpu_set_t *set = CPU_ALLOC((size_t)cpus);
+        if (!set)
+            break;
+        size_t bytes = CPU_ALLOC_SIZE((size_t)cpus);
+        int rc = sched_getaffinity(0, bytes, set);
+        int error = errno;
+        int count = rc == 0 ? CPU_COUNT_S(bytes, set) : 0;
+        CPU_FREE(set);
+        if (rc == 0)
+            return count > 0 ? count : 1;
+        if (error != EINVAL)
+            break;
+    }
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    return online > 0 ? (int)online : 1;
+}
+
+/* Whether the reader at the other end of our pipe has gone. */
+static int stdout_is_abandoned(void)
+{
+    struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    return poll(&p, 1, 0) == 1 && (p.revents & POLLERR);
+}
+
+static int close_stdout(void)
+{
+    int lost = ferror(stdout);
+    errno = 0;
+    if (fflush(stdout) != 0)
+        lost = 1;
+    int reason = errno;
+    if (lost && (reason == EPIPE || stdout_is_abandoned()))
+        return FN_OK;
+    if (!lost && fclose(stdout) != 0) {
+        lost = 1;
+        reason = errno;
+    }
+    if (!lost)
+        return FN_OK;
+    errno = reason ? reason : EIO;
+    return fn_fail_errno("cannot write to standard output");
+}
+
+int fn_tool_exit(const struct fn_tool *tool, int rc)
+{
+    fn_log_setup(tool->name, fn_log_level());
+    if (rc == FN_ARGS_DONE)
+        rc = FN_OK;
+    if (rc != FN_OK)
+        fn_error("%s", fn_err_text(rc));
+    if (rc == FN_EUSAGE)
+        fprintf(stderr, "try '%s --help'\n", tool->name);
+    int stdout_rc = close_stdout();
+    if (stdout_rc != FN_OK && rc == FN_OK) {
+        rc = stdout_rc;
+        fn_error("%s", fn_err_text(rc));
+    }
+    switch (rc) {
+    case FN_OK:
+        return 0;
+    case FN_EUSAGE:
+        return 2;
+    case FN_EINTERRUPTED:
+        return 130;
+    default:
+        return 1;
+    }
+}
