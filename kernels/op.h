@@ -11,6 +11,7 @@
  *   - Nothing is allocated, no algorithm is chosen and no weight is reordered for keeps while
  *     running: all that happens in the *_plan calls and in alloc.
  *   - A device is used by one thread at a time. Memory of kind FN_MEM_HOST may be written by others.
+ *   - ReLU passes NaN on (max(0, NaN) = NaN): a bad weight must not look like a quiet channel.
  *   - Sums that end in a result use a fixed order: same device, threads, instruction set and
  *     library version give the same bits.
  *
@@ -94,6 +95,7 @@ struct fn_conv_shape {
 };
 int fn_conv_out_h(const struct fn_conv_shape *s);
 int fn_conv_out_w(const struct fn_conv_shape *s);
+int fn_pool_out(int in); /* rows or columns after the max pool: floor((in - 3) / 2) + 1 */
 enum fn_pass { FN_FORWARD = 1, FN_BACKWARD_DATA = 2, FN_BACKWARD_WEIGHTS = 4 };
 struct fn_conv; /* a plan */
 
@@ -219,8 +221,8 @@ struct fn_backend {
                              const struct fn_tensor *out, double scale, int relu,
                              const struct fn_tensor *dx, const struct fn_tensor *dup, void *dbias);
 
-    /* Max pool 3 x 3, stride 2, VALID. index: one byte per output element (in the backend's order),
-     * which of the nine was taken, the first of equals; NULL in evaluation. */
+    /* Max pool 3 x 3, stride 2, VALID (fn_pool_out). index: one byte per output element (in the
+     * backend's order), which of the nine was taken, the first of equals; NULL in evaluation. */
     int (*maxpool_forward)(struct fn_dev *dev, const struct fn_tensor *x, const struct fn_tensor *y,
                            uint8_t *index);
     int (*maxpool_backward)(struct fn_dev *dev, const struct fn_tensor *dy, const uint8_t *index,
@@ -296,6 +298,7 @@ struct fn_backend {
 
 extern const struct fn_backend fn_backend_ref;   /* float */
 extern const struct fn_backend fn_backend_ref64; /* the same loops in double: for tests */
+extern const struct fn_backend fn_backend_cpu;   /* oneDNN; only there if built with it */
 
 /* "auto", "ref", "cpu", "cuda" (and "ref64"). FN_EUNSUPPORTED with a sentence: not built in. "auto"
  * takes the best that opens; *why (a static or per-thread string, or NULL) says what was passed over. */

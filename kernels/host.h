@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* What every backend that computes on the host's processors asks of the machine. Any thread. */
+#ifndef FN_KERNELS_HOST_H
+#define FN_KERNELS_HOST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernels/op.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Cores that this process may use (its affinity mask); at least 1. */
+int fn_host_cores(void);
+
+/* Bytes that could be allocated now without swapping: the kernel's MemAvailable, or what the
+ * control group of a container leaves of its limit if that is less. 0: unknown. */
+uint64_t fn_host_memory_free(void);
+
+/* Memory aligned to 64 bytes. Failure: FN_ENOMEM with the size. Free with free(). */
+int fn_host_alloc(size_t bytes, void **out);
+
+/* Numbers of plain host arrays: element i of an array of `type`, as double. */
+static inline double fn_host_get(const void *array, int type, size_t i)
+{
+    return type == FN_F64 ? ((const double *)array)[i] : (double)((const float *)array)[i];
+}
+
+static inline void fn_host_set(void *array, int type, size_t i, double value)
+{
+    if (type == FN_F64)
+        ((double *)array)[i] = value;
+    else
+        ((float *)array)[i] = (float)value;
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif
