@@ -116,7 +116,8 @@ void fn_view_make(struct fn_view *v, uint64_t seed, uint64_t who, uint64_t n)
     v->open = unit(&d) < .35 ? between(&d, .2, 1) : 0;
     v->lids = unit(&d) < .06 ? .12 : between(&d, .7, 1.15);
     v->brows = .016 * around(&d);
-    v->back0 = (struct fn_colour){unit(&d), unit(&d), unit(&d)};
+    struct fn_colour grey = {.55, .55, .56};
+    v->back0 = mix((struct fn_colour){unit(&d), unit(&d), unit(&d)}, grey, .45);
     v->back1 = mix(v->back0, (struct fn_colour){unit(&d), unit(&d), unit(&d)}, .5);
     v->cloth = (struct fn_colour){unit(&d), unit(&d), unit(&d)};
     v->noise = fn_rng(seed, who, n, FN_RNG_SAMPLE);
@@ -256,7 +257,8 @@ static struct fn_colour face_colour(const struct fn_identity *id, const struct f
     if (id->beard && (under > .005 + .1 * exp(-90 * ix * ix) * (under < .06) || fabs(ix) > .16) &&
         iy > .07 + .05 * cos(ix * 14))
         c = mix(c, id->hair, .8);
-    if (id->moustache && under < -.012 && under > -.052 && fabs(ix) < id->mouth_w)
+    double wide = ix / (1.2 * id->mouth_w + .02), droop = id->mouth_y - .036 + .030 * wide * wide;
+    if (id->moustache && fabs(wide) < 1 && fabs(iy - droop) < .017 * (1 - .75 * wide * wide))
         c = mix(c, id->hair, .85);
     double blush = exp(-(pow(fabs(ix) - .16, 2) + pow(iy - .08, 2)) / .004);
     return mix(c, (struct fn_colour){.86, .42, .38}, .14 * blush);
@@ -286,7 +288,7 @@ static struct fn_colour sample(const struct fn_identity *id, const struct fn_vie
     double x = cos(v->roll) * dx + sin(v->roll) * dy, y = cos(v->roll) * dy - sin(v->roll) * dx;
     double h = head(id, x, y, 1), ear_y = id->eye_y + .03;
     if (hair_front(id, x, y)) {
-        double strand = .93 + .09 * sin(90 * x + 25 * y) * sin(31 * x - 70 * y);
+        double strand = .95 + .06 * sin(120 * x + 5 * sin(9 * y + 20 * x));
         return lit(shade(id->hair, strand), id, v, x, y);
     }
     if (h < 1)
