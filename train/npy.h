@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* NumPy's .npy, version 1.0: float32 (rows, cols), C order, little-endian, written row by row.
+ * The file appears under its name only when complete. */
+#ifndef FN_TRAIN_NPY_H
+#define FN_TRAIN_NPY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct fn_npy;
+int fn_npy_open(struct fn_npy **npy, const char *path, size_t cols);  /* cols >= 1 */
+int fn_npy_rows(struct fn_npy *npy, const float *rows, size_t count); /* (count, cols) */
+int fn_npy_commit(struct fn_npy *npy);  /* header with the final number of rows, fsync, rename */
+void fn_npy_close(struct fn_npy **npy); /* without a commit: nothing is left */
+
+#ifdef __cplusplus
+}
+#endif
+#endif
