@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* The second spelling of the room's external names, for the build in double. */
+#ifndef FN_KERNELS_REF_NAMES64_H
+#define FN_KERNELS_REF_NAMES64_H
+
+#define fn_ref_open fn_ref64_open
+#define fn_ref_close fn_ref64_close
+#define fn_ref_info fn_ref64_info
+#define fn_ref_sync fn_ref64_sync
+#define fn_ref_workspace fn_ref64_workspace
+#define fn_ref_step_begin fn_ref64_step_begin
+#define fn_ref_batch_upload fn_ref64_batch_upload
+#define fn_ref_batch_use fn_ref64_batch_use
+#define fn_ref_batch_release fn_ref64_batch_release
+#define fn_ref_losses_post fn_ref64_losses_post
+#define fn_ref_losses_wait fn_ref64_losses_wait
+#define fn_ref_alloc fn_ref64_alloc
+#define fn_ref_free fn_ref64_free
+#define fn_ref_zero fn_ref64_zero
+#define fn_ref_write fn_ref64_write
+#define fn_ref_read fn_ref64_read
+#define fn_ref_tensor_bytes fn_ref64_tensor_bytes
+#define fn_ref_tensor_import fn_ref64_tensor_import
+#define fn_ref_tensor_export fn_ref64_tensor_export
+#define fn_ref_vector_import fn_ref64_vector_import
+#define fn_ref_vector_export fn_ref64_vector_export
+#define fn_ref_standardize fn_ref64_standardize
+#define fn_ref_conv_plan fn_ref64_conv_plan
+#define fn_ref_conv_free fn_ref64_conv_free
+#define fn_ref_conv_weights fn_ref64_conv_weights
+#define fn_ref_conv_import fn_ref64_conv_import
+#define fn_ref_conv_export fn_ref64_conv_export
+#define fn_ref_conv_forward fn_ref64_conv_forward
+#define fn_ref_conv_backward fn_ref64_conv_backward
+#define fn_ref_stats fn_ref64_stats
+#define fn_ref_bn_forward fn_ref64_bn_forward
+#define fn_ref_bn_backward fn_ref64_bn_backward
+#define fn_ref_residual_forward fn_ref64_residual_forward
+#define fn_ref_residual_backward fn_ref64_residual_backward
+#define fn_ref_maxpool_forward fn_ref64_maxpool_forward
+#define fn_ref_maxpool_backward fn_ref64_maxpool_backward
+#define fn_ref_avgpool_forward fn_ref64_avgpool_forward
+#define fn_ref_avgpool_backward fn_ref64_avgpool_backward
+#define fn_ref_dropout fn_ref64_dropout
+#define fn_ref_fc_plan fn_ref64_fc_plan
+#define fn_ref_fc_forward fn_ref64_fc_forward
+#define fn_ref_fc_backward fn_ref64_fc_backward
+#define fn_ref_l2norm_forward fn_ref64_l2norm_forward
+#define fn_ref_l2norm_backward fn_ref64_l2norm_backward
+#define fn_ref_softmax_xent fn_ref64_softmax_xent
+#define fn_ref_center_loss fn_ref64_center_loss
+#define fn_ref_center_update fn_ref64_center_update
+#define fn_ref_norm_loss fn_ref64_norm_loss
+#define fn_ref_triplet_loss fn_ref64_triplet_loss
+#define fn_ref_distances fn_ref64_distances
+#define fn_ref_check_finite fn_ref64_check_finite
+#define fn_ref_update fn_ref64_update
+#define fn_ref_update_init fn_ref64_update_init
+#define fn_ref_update_moving fn_ref64_update_moving
+
+#endif
