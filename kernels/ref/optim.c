@@ -71,9 +71,9 @@ int fn_ref_check_finite(struct fn_dev *dev, const void *grad, size_t count)
     const fn_real *g = grad;
     size_t bad = 0;
     for (size_t i = 0; i < count; i++)
-        bad += !isfinite(g[i]);
+        bad += (size_t)!isfinite(g[i]);
     for (int i = 0; i < FN_LOSS_COUNT; i++)
-        bad += !isfinite(dev->losses[i]);
+        bad += (size_t)!isfinite(dev->losses[i]);
     dev->losses[FN_LOSS_BAD] += (double)bad;
     dev->bad |= bad > 0;
     return FN_OK;
