@@ -282,13 +282,13 @@ static int check_operands(const struct fn_tool *tool, const char **operands, siz
     if (count < min) {
         if (count == 0 && min == 1)
             return fn_fail(FN_EUSAGE, "no %s was given", name);
-        return fn_fail(FN_EUSAGE, "%zu of at least %zu operands (%s) were given", count, min, name);
+        return fn_fail(FN_EUSAGE, "want at least %zu operands (%s), got %zu", min, name, count);
     }
     if (tool->max_operands >= 0 && count > (size_t)tool->max_operands) {
         if (tool->max_operands == 0)
             return fn_fail(FN_EUSAGE, "'%s' is not an option, and nothing else is taken",
                            operands[0]);
-        return fn_fail(FN_EUSAGE, "'%s' is too much: at most %d %s can be given",
+        return fn_fail(FN_EUSAGE, "'%s' is one operand too many: at most %d (%s) can be given",
                        operands[tool->max_operands], tool->max_operands, name);
     }
     return FN_OK;
@@ -301,6 +301,8 @@ int fn_args_parse(const struct fn_tool *tool, int argc, char **argv, const char 
     *operands = calloc(argc > 0 ? (size_t)argc : 1, sizeof **operands);
     if (!*operands)
         return fn_fail(FN_ENOMEM, "out of memory for %d arguments", argc);
+    for (struct fn_arg *arg = tool->args; !fn_arg_is_end(arg); arg++)
+        arg->given = 0;
     struct walk w = {.tool = tool, .argc = argc, .argv = argv, .operands = *operands};
     int rc = walk_line(&w);
     w.apply = 1;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Command lines: one table says everything. It parses, prints --help with the defaults as they
  * stand in the variables, finds the nearest option for a typo, and takes '-' and '_' alike in long
- * names. `--name value`, `--name=value`, `-n value`; `--flag`, `--no-flag`; `--` ends options.
- * A long name may not be abbreviated. */
+ * names. `--name value`, `--name=value`, `-n value`, `-nvalue`; `--flag`, `--no-flag`, `-fg` for two
+ * flags; `--` ends options. Given twice, the last one holds. A long name may not be abbreviated. */
 #ifndef FN_BASE_ARGS_H
 #define FN_BASE_ARGS_H
 
@@ -40,7 +40,7 @@ struct fn_arg {
     void *value;         /* where it goes; what stands there before parsing is the default */
     const char *metavar; /* "N", "DIR", ...; NULL: from the kind */
     const char *help;    /* one sentence; wrapped when printed; NULL: accepted but not listed */
-    double min, max;     /* INT and REAL; both 0: no limits */
+    double min, max; /* INT, REAL, BYTES; both 0: no limits; max < min: no upper one */
     const char *const *choices;
     int (*check)(void *value, const char *text);           /* CHECKED: FN_OK or FN_EUSAGE + sentence */
     void (*show)(const void *value, char *buf, size_t cap); /* CHECKED: the default for --help */
@@ -52,7 +52,7 @@ struct fn_tool {
     const char *synopsis; /* lines after "usage: fn-dump ", '\n' between alternatives */
     const char *purpose;  /* a sentence or two */
     const char *epilog;   /* examples, exit codes; printed as it is; or NULL */
-    struct fn_arg *args;  /* ends with a row whose name is NULL and kind not HEADING */
+    struct fn_arg *args;  /* ends with a row of zeros */
     int min_operands, max_operands; /* max < 0: any number */
     const char *operand_name;       /* for messages: "INPUT" */
 };
@@ -89,12 +89,15 @@ void fn_args_help(const struct fn_tool *tool, FILE *out);
  * returns the exit status: 0, 1, 2 (FN_EUSAGE) or 130 (FN_EINTERRUPTED). */
 int fn_tool_exit(const struct fn_tool *tool, int rc);
 
-/* Install handlers: SIGINT and SIGTERM set a flag that fn_interrupted() reads (a second one ends the
- * process at once), SIGPIPE is ignored so that writing returns EPIPE. */
+/* First thing in a main. Install handlers: SIGINT and SIGTERM set a flag that fn_interrupted() reads
+ * (a second one ends the process at once), SIGPIPE is ignored so that writing returns EPIPE. Calls
+ * that wait are restarted after a signal, but poll() is not: wait in it where input may be slow.
+ * A standard stream that is closed is opened on /dev/null, so that no file gets its number. */
 void fn_signals_setup(void);
 int fn_interrupted(void);
 
-/* Number of processors this process may use (affinity counted), at least 1. */
+/* Number of processors this process may use (its affinity, and the container's quota rounded up), at
+ * least 1. */
 int fn_cpu_count(void);
 
 #ifdef __cplusplus

@@ -95,10 +95,21 @@ static void usage(FILE *out, const struct fn_tool *tool)
     } while (*line++);
 }
 
+static int letter_is_free(const struct fn_tool *tool, char letter)
+{
+    for (const struct fn_arg *arg = tool->args; !fn_arg_is_end(arg); arg++)
+        if (arg->kind != FN_ARG_HEADING && arg->letter == letter)
+            return 0;
+    return 1;
+}
+
 void fn_args_help(const struct fn_tool *tool, FILE *out)
 {
-    static const struct fn_arg own[] = {
-        {.name = "help", .letter = 'h', .kind = FN_ARG_FLAG, .help = "print this and exit"},
+    const struct fn_arg own[] = {
+        {.name = "help",
+         .letter = letter_is_free(tool, 'h') ? 'h' : '\0',
+         .kind = FN_ARG_FLAG,
+         .help = "print this and exit"},
         {.name = "version", .kind = FN_ARG_FLAG, .help = "print the version and exit"},
     };
     size_t columns = page_columns(out);

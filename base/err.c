@@ -6,7 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SENTENCE = 1000 }; /* bytes; the header's promise */
+enum {
+    SENTENCE = 1000, /* bytes; the header's promise */
+    PREFIX = 300     /* what fn_fail_in may add to a sentence that is long already */
+};
 
 static _Thread_local char sentence[SENTENCE + 1];
 static _Thread_local int said;
@@ -45,7 +48,7 @@ static size_t whole_characters(const char *text, size_t limit)
     size_t end = limit;
     while (end > 0 && limit - end < 3 && ((unsigned char)text[end] & 0xc0) == 0x80)
         end--;
-    return ((unsigned char)text[end] & 0xc0) == 0xc0 || end == limit ? end : limit;
+    return ((unsigned char)text[end] & 0xc0) == 0xc0 ? end : limit;
 }
 
 /* Make `text`, which may have been cut by snprintf, this thread's sentence. Control bytes come from
@@ -98,9 +101,16 @@ int fn_fail_errno(const char *fmt, ...)
     case ENOENT:
         code = FN_ENOENT;
         break;
+    case EEXIST:
+        code = FN_EEXIST;
+        break;
     default:
         code = FN_EIO;
     }
+    /* A path can be longer than a sentence; the reason must not be what is cut. */
+    size_t room = SENTENCE - 2 - strlen(reason);
+    if (strlen(draft) > room)
+        draft[whole_characters(draft, room)] = '\0';
     return fn_fail(code, "%s: %s", draft, reason);
 }
 
@@ -113,7 +123,13 @@ int fn_fail_in(int code, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(draft, sizeof draft, fmt, ap);
     va_end(ap);
-    return fn_fail(code, "%s: %s", draft, fn_err_text(code));
+    const char *text = fn_err_text(code);
+    size_t room = SENTENCE - 2 - strlen(text);
+    if (room < PREFIX || room > SENTENCE)
+        room = PREFIX;
+    if (strlen(draft) > room)
+        draft[whole_characters(draft, room)] = '\0';
+    return fn_fail(code, "%s: %s", draft, text);
 }
 
 const char *fn_err_text(int code)

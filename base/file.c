@@ -179,7 +179,7 @@ static int out_open_fd(struct fn_out *out)
     unlink(out->temporary);
     out->fd = open(out->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (out->fd < 0) {
-        int rc = fn_fail_errno("%s: cannot create", out->temporary);
+        int rc = fn_fail_errno("%s: cannot create", out->path);
         free(out->temporary);
         out->temporary = NULL;
         return rc;
@@ -244,7 +244,7 @@ static int sync_folder_of(const char *path)
 int fn_out_commit(struct fn_out *out)
 {
     if (out->committed || !out->stream)
-        return fn_fail(FN_EINTERNAL, "%s: committed twice", out->path);
+        return fn_fail(FN_EINTERNAL, "%s: cannot be committed a second time", out->path);
     int failed = ferror(out->stream);
     failed |= fclose(out->stream);
     out->stream = NULL;
@@ -257,7 +257,7 @@ int fn_out_commit(struct fn_out *out)
         return fn_fail_errno("%s: cannot write to disk", out->path);
     failed = close(out->fd);
     out->fd = -1;
-    if (failed)
+    if (failed && errno != EINTR) /* after EINTR it is closed all the same */
         return fn_fail_errno("%s: cannot finish writing", out->path);
     if (!out->temporary) {
         out->committed = 1;

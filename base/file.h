@@ -28,8 +28,11 @@ int fn_map_open(struct fn_map *map, const char *path);
 void fn_map_close(struct fn_map *map); /* also of a zeroed struct */
 
 /* Atomic replacement: write to `path.tmp-<pid>`, then fn_out_commit() does flush, fsync, rename and
- * fsync of the folder. Until it returns FN_OK, `path` is what it was. fn_out_close() without a
- * commit removes the temporary; it is always called, also after a commit. */
+ * fsync of the folder. Until then `path` is what it was, and it stays so when the commit fails (but
+ * where only the last step, the fsync of the folder, failed: then it is new, and may be old again
+ * after a power cut). fn_out_close() without a commit removes the temporary; it is always called,
+ * also after a commit. One writer a path and process. A link is followed; a device or a pipe is
+ * written in place. The stream can seek but has no fileno(). */
 struct fn_out;
 int fn_out_open(struct fn_out **out, const char *path);
 FILE *fn_out_stream(struct fn_out *out); /* write here with stdio; errors are found at commit */

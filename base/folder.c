@@ -24,6 +24,8 @@ int fn_is_file(const char *path)
 
 int fn_mkdir_p(const char *path)
 {
+    if (!*path)
+        return fn_fail(FN_ENOENT, "cannot make a folder without a name");
     char *part = strdup(path);
     int rc = FN_OK;
     if (!part)
@@ -33,8 +35,13 @@ int fn_mkdir_p(const char *path)
         end += strcspn(end, "/");
         char kept = *end;
         *end = '\0';
-        if (mkdir(part, 0777) != 0 && !fn_is_dir(part))
-            rc = fn_fail_errno("%s: cannot make the folder", part);
+        if (mkdir(part, 0777) != 0) {
+            int error = errno; /* mkdir may also say EROFS or EACCES of a folder that exists */
+            if (!fn_is_dir(part)) {
+                errno = error;
+                rc = fn_fail_errno("%s: cannot make the folder", part);
+            }
+        }
         *end = kept;
     }
     free(part);

@@ -163,12 +163,11 @@ json_t *fn_json_bytes(const char *bytes, size_t count)
 char *fn_json_text(const json_t *value)
 {
     char *text = json_dumps(value, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENCODE_ANY);
-    if (!text)
-        return NULL;
-    size_t length = strlen(text);
-    char *longer = realloc(text, length + 2);
+    size_t length = text ? strlen(text) : 0;
+    char *longer = text ? realloc(text, length + 2) : NULL;
     if (!longer) {
         free(text);
+        fn_fail(FN_ENOMEM, "out of memory while writing JSON");
         return NULL;
     }
     memcpy(longer + length, "\n", 2);
@@ -181,6 +180,7 @@ int fn_json_print(const json_t *value)
     if (!text)
         return fn_fail(FN_ENOMEM, "out of memory while printing JSON");
     int rc = FN_OK;
+    errno = 0;
     /* A reader that has gone is no failure of ours; fn_tool_exit() looks at the stream again. */
     if ((fputs(text, stdout) < 0 || fputc('\n', stdout) < 0 || fflush(stdout) != 0) &&
         errno != EPIPE)

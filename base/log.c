@@ -44,6 +44,14 @@ double fn_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+/* Control bytes, which come with names of strangers, would drive the terminal. */
+static void tame(char *text, const char *taken)
+{
+    for (; *text; text++)
+        if (((unsigned char)*text < 0x20 || *text == 0x7f) && !strchr(taken, *text))
+            *text = '?';
+}
+
 /* Characters, which is columns for all scripts but the wide ones. */
 static size_t columns_of(const char *text)
 {
@@ -93,6 +101,7 @@ static void line_of(const char *kind, const char *fmt, va_list ap)
         text = large;
     }
     va_end(again);
+    tame(text, "\n\t");
     pthread_mutex_lock(&lock);
     wipe_progress();
     const char *name = kind && tool_name ? tool_name : "";
@@ -145,18 +154,17 @@ static void draw_progress(char *text, int last)
 {
     cut_to_columns(text, terminal_columns() - 1);
     size_t columns = columns_of(text);
-    size_t remains = progress_columns > columns ? progress_columns - columns : 0;
-    fprintf(stderr, "\r%s%*s", text, (int)remains, "");
-    if (last) {
-        fputc('\n', stderr);
-        progress[0] = '\0';
-        progress_columns = 0;
-        return;
-    }
-    for (size_t i = 0; i < remains; i++)
-        fputc('\b', stderr);
+    if (columns < progress_columns)
+        fprintf(stderr, "\r%s%*s\r%s%s", text, (int)(progress_columns - columns), "", text,
+                last ? "\n" : "");
+    else
+        fprintf(stderr, "\r%s%s", text, last ? "\n" : "");
     memcpy(progress, text, strlen(text) + 1);
     progress_columns = columns;
+    if (last) {
+        progress[0] = '\0';
+        progress_columns = 0;
+    }
 }
 
 void fn_progress(double every_s, int last, const char *fmt, ...)
@@ -172,11 +180,12 @@ void fn_progress(double every_s, int last, const char *fmt, ...)
         va_start(ap, fmt);
         vsnprintf(text, sizeof text, fmt, ap);
         va_end(ap);
+        tame(text, "");
         if (terminal)
             draw_progress(text, last);
         else
             fprintf(stderr, "%s\n", text);
-        progress_time = now;
+        progress_time = last ? -HUGE_VAL : now; /* the next line begins something new */
     }
     pthread_mutex_unlock(&lock);
 }

@@ -2,6 +2,8 @@
 /* Hashes of addresses, and the bijection built from them. */
 #include "base/rng.h"
 
+#include <assert.h>
+
 /* The odd integer nearest to 2^64 / golden ratio: the step of SplitMix64. */
 #define GOLDEN UINT64_C(0x9e3779b97f4a7c15)
 
@@ -41,11 +43,12 @@ uint64_t fn_rng_below(uint64_t bits, uint64_t n)
     return bh * nh + (middle >> 32) + carry;
 }
 
-enum { ROUNDS = 6 };
+enum { ROUNDS = 10 };
 
 uint64_t fn_rng_permute(uint64_t seed, uint64_t pass, uint64_t n, uint64_t position)
 {
-    if (n <= 1)
+    assert(position < n); /* else the walk below might never end */
+    if (n == 1)
         return 0;
     unsigned half = 1; /* bits of each half: 2^(2 * half) >= n */
     while (half < 31 && (UINT64_C(1) << (2 * half)) < n)

@@ -47,7 +47,22 @@ int fn_interrupted(void)
     return interrupted;
 }
 
-int fn_cpu_count(void)
+/* Processors that the quota of this control group (version 2) is worth, 0 without one. More threads
+ * than that would be stopped in turns. */
+static int quota_cpus(void)
+{
+    FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
+    if (!file)
+        return 0;
+    long long quota, period; /* microseconds; "max" for no quota */
+    int read = fscanf(file, "%lld %lld", &quota, &period);
+    fclose(file);
+    if (read != 2 || quota <= 0 || period <= 0 || quota / period > 1 << 20)
+        return 0;
+    return (int)((quota + period - 1) / period);
+}
+
+static int affinity_cpus(void)
 {
     /* The set must be as large as the kernel's, which cannot be asked for: grow until it fits. */
     for (int cpus = 1024; cpus <= 1 << 20; cpus *= 2) {
@@ -66,6 +81,12 @@ int fn_cpu_count(void)
     }
     long online = sysconf(_SC_NPROCESSORS_ONLN);
     return online > 0 ? (int)online : 1;
+}
+
+int fn_cpu_count(void)
+{
+    int cpus = affinity_cpus(), quota = quota_cpus();
+    return quota > 0 && quota < cpus ? quota : cpus;
 }
 
 /* Whether the reader at the other end of our pipe has gone. */
