@@ -3,8 +3,8 @@
  * libjpeg and libpng. Pixels are those that Pillow gives (ImageOps.exif_transpose, convert("RGB")),
  * to the byte.
  *
- * An fn_image owns a buffer that grows and is reused; zero it before first use. An fn_codec holds the
- * libraries' state and scratch memory; one per thread. No function here prints. */
+ * An fn_image owns a buffer that grows and is reused; zero it before first use. An fn_codec holds
+ * the libraries' state and scratch memory; one per thread. No function here prints. */
 #ifndef FN_BASE_IMAGE_H
 #define FN_BASE_IMAGE_H
 
@@ -76,7 +76,8 @@ int fn_png_encode(struct fn_codec *codec, const struct fn_image *im, int level,
 int fn_image_resize(struct fn_codec *codec, const struct fn_image *in, int w, int h,
                     struct fn_image *out);
 
-/* Pillow's Image.rotate(degrees, BICUBIC): counter-clockwise, same size, black outside, to the byte. */
+/* Pillow's Image.rotate(degrees, BICUBIC): counter-clockwise, same size, black outside, to the
+ * byte. */
 int fn_image_rotate(const struct fn_image *in, double degrees, struct fn_image *out);
 
 /* The rectangle [x1, x2) x [y1, y2), which must lie inside and be at least 1 x 1 (FN_ELIMIT). */
