@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/* A model's memory: counted, shown, refused or allocated, all at once. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "train/exec_parts.h"
+
+enum { ROWS = 16 };
+
+struct table {
+    struct fn_memory_row row[ROWS];
+    size_t count;
+    uint64_t total;
+};
+
+static void add(struct table *t, const char *what, uint64_t bytes)
+{
+    if (!bytes)
+        return;
+    assert(t->count < ROWS);
+    t->row[t->count++] = (struct fn_memory_row){what, bytes};
+    t->total += bytes;
+}
+
+static int slots_of(int optimizer)
+{
+    return optimizer == FN_ADAGRAD || optimizer == FN_MOM ? 1 : 2;
+}
+
+static uint64_t center_bytes(const struct fn_model *m)
+{
+    if (!m->options.training || !m->net->classes)
+        return 0;
+    return (uint64_t)m->net->classes * (uint64_t)m->net->embedding_size *
+           m->be->info(m->dev)->param_bytes;
+}
+
+static void fill(struct table *t, const struct fn_model *m, const struct fn_memory_row *extra,
+                 size_t extra_count)
+{
+    const struct fn_params *p = &m->params;
+    uint64_t scalar = m->be->info(m->dev)->param_bytes;
+    memset(t, 0, sizeof *t);
+    add(t, "weights", p->total * scalar);
+    if (m->options.training) {
+        add(t, "gradients", p->trained * scalar);
+        add(t, "optimizer", p->trained * scalar * (uint64_t)slots_of(m->options.optimizer));
+        add(t, "statistics", (p->total - p->trained) * scalar);
+    }
+    add(t, "moving averages", m->options.ema ? p->total * scalar : 0);
+    add(t, "centers", center_bytes(m));
+    add(t, "activations", m->activation_bytes);
+    add(t, "workspace", m->workspace_bytes);
+    for (size_t i = 0; i < extra_count; i++)
+        add(t, extra[i].what, extra[i].bytes);
+}
+
+uint64_t fn_model_bytes(const struct fn_model *m)
+{
+    struct table t;
+    fill(&t, m, NULL, 0);
+    return t.total;
+}
+
+static void show(const struct table *t, uint64_t available)
+{
+    char a[32], b[32];
+    for (size_t i = 0; i < t->count; i++)
+        fn_info("  %-16s %10s", t->row[i].what, fn_human_bytes((double)t->row[i].bytes, a, 32));
+    if (available)
+        fn_info("  %-16s %10s of %s free", "memory", fn_human_bytes((double)t->total, a, 32),
+                fn_human_bytes((double)available, b, 32));
+    else
+        fn_info("  %-16s %10s", "memory", fn_human_bytes((double)t->total, a, 32));
+}
+
+/* Bytes with the first exec's batch at n; the others stay. The workspace of a smaller batch is
+ * taken to be no larger. */
+static int bytes_at(const struct fn_model *m, const struct table *t, uint64_t extra, int n,
+                    uint64_t *bytes)
+{
+    struct fn_exec_options o = m->exec[0]->options;
+    uint64_t batch = (uint64_t)o.n;
+    size_t most, other;
+    int rc;
+    o.n = n;
+    rc = fn_exec_activation_bytes(m, &o, &most);
+    for (size_t i = 1; i < m->exec_count && !rc; i++) {
+        other = m->exec[i]->layout.bytes;
+        most = other > most ? other : most;
+    }
+    *bytes = t->total - m->activation_bytes - extra + most + extra / batch * (uint64_t)n;
+    return rc;
+}
+
+static int refuse(const struct fn_model *m, const struct table *t, uint64_t extra,
+                  uint64_t available)
+{
+    int low = 0, high = m->exec[0]->options.n; /* low fits, high does not */
+    char a[32], b[32];
+    while (high - low > 1) {
+        int n = low + (high - low) / 2;
+        uint64_t bytes;
+        int rc = bytes_at(m, t, extra, n, &bytes);
+        if (rc)
+            return rc;
+        if (bytes <= available)
+            low = n;
+        else
+            high = n;
+    }
+    fn_human_bytes((double)t->total, a, sizeof a);
+    fn_human_bytes((double)available, b, sizeof b);
+    if (!low)
+        return fn_fail(FN_ELIMIT,
+                       "a batch of %d needs %s, %s has %s free: even a batch of 1 does not fit",
+                       m->exec[0]->options.n, a, m->be->name, b);
+    return fn_fail(FN_ELIMIT,
+                   "a batch of %d needs %s, %s has %s free: the largest batch that fits is %d",
+                   m->exec[0]->options.n, a, m->be->name, b, low);
+}
+
+static int take(struct fn_model *m, size_t bytes, void **out)
+{
+    int rc = m->be->alloc(m->dev, bytes ? bytes : 64, FN_MEM_DEVICE, out);
+    return rc ? rc : m->be->zero(m->dev, *out, bytes ? bytes : 64);
+}
+
+static int take_all(struct fn_model *m)
+{
+    struct fn_params *p = &m->params;
+    size_t scalar = m->be->info(m->dev)->param_bytes, trained = p->trained * scalar;
+    size_t centers = (size_t)center_bytes(m);
+    int rc = take(m, p->total * scalar, &p->w);
+    if (!rc && m->options.training)
+        rc = take(m, trained, &p->grad);
+    if (!rc && m->options.training)
+        rc = take(m, trained, &p->slot1);
+    if (!rc && m->options.training && slots_of(m->options.optimizer) > 1)
+        rc = take(m, trained, &p->slot2);
+    if (!rc && m->options.training)
+        rc = take(m, (p->total - p->trained) * scalar, &p->batch);
+    if (!rc && m->options.ema)
+        rc = take(m, p->total * scalar, &p->ema);
+    if (!rc && centers)
+        rc = take(m, centers, &m->centers);
+    if (!rc)
+        rc = take(m, m->activation_bytes, &m->activations);
+    if (!rc && m->workspace_bytes)
+        rc = take(m, m->workspace_bytes, &m->workspace);
+    return rc;
+}
+
+int fn_model_commit(struct fn_model *m, const struct fn_memory_row *extra, size_t extra_count,
+                    int print)
+{
+    uint64_t available = m->be->info(m->dev)->memory_free, extra_bytes = 0;
+    struct table t;
+    int rc;
+    assert(m->exec_count && !m->committed);
+    for (size_t i = 0; i < m->exec_count; i++) {
+        const struct fn_exec *x = m->exec[i];
+        if (x->layout.bytes > m->activation_bytes)
+            m->activation_bytes = x->layout.bytes;
+        if (x->workspace_bytes > m->workspace_bytes)
+            m->workspace_bytes = x->workspace_bytes;
+    }
+    for (size_t i = 0; i < extra_count; i++)
+        extra_bytes += extra[i].bytes;
+    fill(&t, m, extra, extra_count);
+    if (print)
+        show(&t, available);
+    if (available && t.total > available)
+        return refuse(m, &t, extra_bytes, available);
+    rc = take_all(m);
+    if (rc)
+        return rc;
+    m->be->workspace(m->dev, m->workspace, m->workspace_bytes);
+    for (size_t i = 0; i < m->exec_count; i++)
+        fn_exec_bind(m->exec[i]);
+    m->committed = 1;
+    return FN_OK;
+}
+
+void fn_model_close(struct fn_model **model)
+{
+    struct fn_model *m = model ? *model : NULL;
+    void *taken[9];
+    if (!m)
+        return;
+    for (size_t i = 0; i < m->exec_count; i++)
+        fn_exec_close(&m->exec[i]);
+    memcpy(taken,
+           (void *[]){m->params.w, m->params.grad, m->params.slot1, m->params.slot2, m->params.ema,
+                      m->params.batch, m->centers, m->activations, m->workspace},
+           sizeof taken);
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+        if (taken[i])
+            m->be->free(m->dev, FN_MEM_DEVICE, taken[i]);
+    free(m->begin);
+    free(m->count);
+    free(m->plan);
+    free(m->groups);
+    free(m);
+    *model = NULL;
+}

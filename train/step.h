@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* Losses on an exec, and one training step made of them.
+ *
+ *   softmax  logits = prelogits W + b;
+ *            total = cross entropy + decay + norm_factor * norm + center_factor * center
+ *   triplet  embeddings; total = mean hinge + decay
+ *
+ * Weight decay stands in the optimizer's pass (FN_LOSS_DECAY comes from there). */
+#ifndef FN_TRAIN_STEP_H
+#define FN_TRAIN_STEP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernels/op.h"
+#include "train/exec.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct fn_step_options {
+    int per_image; /* standardization: 0 fixed, 1 per image */
+    double keep;   /* dropout's keep probability */
+    /* softmax */
+    double norm_factor, norm_p;
+    double center_factor, center_alfa;
+    /* triplet */
+    double alpha;
+    /* update */
+    double bn_decay;
+    struct fn_update update;
+};
+
+/* From the prelogits: adds to the device's losses; with `backward` (training execs) also the
+ * gradients of the head and of the prelogits. labels: on the device; only the first `count` rows
+ * count. */
+int fn_loss_softmax(struct fn_exec *exec, const int32_t *labels, int count,
+                    const struct fn_step_options *options, int backward);
+/* Rows are anchor, positive, negative; count a multiple of 3. Embeds first. */
+int fn_loss_triplet(struct fn_exec *exec, int count, const struct fn_step_options *options,
+                    int backward);
+
+/* After the gradients: look for values that are not finite (then nothing below changes anything),
+ * move the centers (labels NULL: no centers), the moving statistics, the weights, the EMA. */
+int fn_step_update(struct fn_exec *exec, const int32_t *labels, int count,
+                   const struct fn_step_options *options);
+
+/* The whole step on an uploaded batch: step_begin to update. The loss is that of the exec's head.
+ */
+int fn_step_train(struct fn_exec *exec, const struct fn_step *step, const uint8_t *images,
+                  const int32_t *labels, const struct fn_step_options *options);
+
+/* From gathered losses: what is minimized. */
+double fn_step_total(const double losses[FN_LOSS_COUNT], const struct fn_step_options *options);
+/* RegLoss as the original prints it: decay and both factor terms. */
+double fn_step_regularization(const double losses[FN_LOSS_COUNT],
+                              const struct fn_step_options *options);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
