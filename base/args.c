@@ -28,6 +28,16 @@ static int same_name(const char *a, const char *b, size_t length)
     return a[length] == '\0';
 }
 
+/* For a distance, a capital is no mistake either: what was meant is seen at once. */
+static int differ(char a, char b)
+{
+    a = fold(a);
+    b = fold(b);
+    a = (char)(a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a);
+    b = (char)(b >= 'A' && b <= 'Z' ? b - 'A' + 'a' : b);
+    return a != b;
+}
+
 /* Optimal string alignment; three rows of the table are enough. */
 unsigned fn_arg_distance(const char *a, const char *b)
 {
@@ -40,13 +50,13 @@ unsigned fn_arg_distance(const char *a, const char *b)
     for (size_t i = 1; i <= na; i++) {
         here[0] = (unsigned)i;
         for (size_t j = 1; j <= nb; j++) {
-            unsigned best = above[j - 1] + (fold(a[i - 1]) != fold(b[j - 1]));
+            unsigned best = above[j - 1] + (unsigned)differ(a[i - 1], b[j - 1]);
             if (above[j] + 1 < best)
                 best = above[j] + 1;
             if (here[j - 1] + 1 < best)
                 best = here[j - 1] + 1;
-            if (i > 1 && j > 1 && fold(a[i - 1]) == fold(b[j - 2]) &&
-                fold(a[i - 2]) == fold(b[j - 1]) && above2[j - 2] + 1 < best)
+            if (i > 1 && j > 1 && !differ(a[i - 1], b[j - 2]) && !differ(a[i - 2], b[j - 1]) &&
+                above2[j - 2] + 1 < best)
                 best = above2[j - 2] + 1;
             here[j] = best;
         }
@@ -210,22 +220,35 @@ static int walk_long(struct walk *w, const char *word)
                            (int)length, name, arg->name);
         value = 0;
     }
-    if (!arg && !text && same_name("help", name, length))
-        return show_help(w);
-    if (!arg && !text && same_name("version", name, length))
-        return show_version(w);
-    if (!arg)
+    int help = !arg && same_name("help", name, length);
+    int version = !arg && same_name("version", name, length);
+    if (!arg && !help && !version)
         return unknown_long(w->tool, name, length);
-    if (arg->kind == FN_ARG_FLAG) {
+    if (!arg || arg->kind == FN_ARG_FLAG) {
         if (text)
             return fn_fail(FN_EUSAGE, "option --%.*s takes no value, but '%s' was given",
                            (int)length, name, text);
+        if (!arg)
+            return help ? show_help(w) : show_version(w);
         set_flag(w, arg, value);
         return FN_OK;
     }
     char spelling[80];
     snprintf(spelling, sizeof spelling, "--%s", arg->name);
     return take_value(w, arg, spelling, text);
+}
+
+/* More than one letter may be a long name with one dash. */
+static int unknown_letter(const struct fn_tool *tool, const char *word, char letter)
+{
+    char name[64];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(word + 1, "="), word + 1);
+    const char *meant = word[2] ? nearest(tool, name) : NULL;
+    if (meant)
+        return fn_fail(FN_EUSAGE, "unknown option %s; did you mean --%s?", word, meant);
+    if (word[2])
+        return fn_fail(FN_EUSAGE, "unknown option -%c in %s", letter, word);
+    return fn_fail(FN_EUSAGE, "unknown option %s", word);
 }
 
 /* "-q", "-qv", "-o FILE", "-oFILE". */
@@ -236,16 +259,8 @@ static int walk_letters(struct walk *w, const char *word)
         char spelling[] = {'-', *p, '\0'};
         if (!arg && *p == 'h')
             return show_help(w);
-        if (!arg) {
-            const char *meant = word[2] ? nearest(w->tool, word + 1) : NULL;
-            size_t length = strcspn(word + 1, "=");
-            if (!meant && word[2] && find_long(w->tool, word + 1, length))
-                return fn_fail(FN_EUSAGE, "unknown option %s; long options have two dashes", word);
-            if (meant)
-                return fn_fail(FN_EUSAGE, "unknown option %s; did you mean --%s?", word, meant);
-            return word[2] ? fn_fail(FN_EUSAGE, "unknown option -%c in %s", *p, word)
-                           : fn_fail(FN_EUSAGE, "unknown option %s", word);
-        }
+        if (!arg)
+            return unknown_letter(w->tool, word, *p);
         if (arg->kind != FN_ARG_FLAG)
             return take_value(w, arg, spelling, p[1] ? p + 1 : NULL);
         set_flag(w, arg, 1);

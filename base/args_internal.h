@@ -17,7 +17,7 @@ int fn_arg_is_end(const struct fn_arg *arg);
 int fn_arg_store(struct fn_arg *arg, const char *spelling, const char *text);
 
 /* Edit distance between two names: letters exchanged, inserted, left out or swapped with their
- * neighbour; '-' and '_' are one letter. Looks at 63 bytes of each. */
+ * neighbour; '-' and '_' are one letter, and so are 'a' and 'A'. Looks at 63 bytes of each. */
 unsigned fn_arg_distance(const char *a, const char *b);
 
 /* Close enough to be what was meant: a third of the letters may be wrong. */

@@ -72,7 +72,7 @@ static int store_bytes(struct fn_arg *arg, const char *spelling, const char *tex
     if (*end)
         return wrong(arg, spelling, text, want);
     if (errno == ERANGE || value > UINT64_MAX >> shift)
-        return fn_fail(FN_EUSAGE, "option %s: '%s' is more than 2^64 bytes", spelling, text);
+        return fn_fail(FN_EUSAGE, "option %s: '%s' is more than 2^64 - 1 bytes", spelling, text);
     value <<= shift;
     if (!within(arg, (double)value))
         return wrong(arg, spelling, text, want);

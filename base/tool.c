@@ -105,7 +105,8 @@ static int close_stdout(void)
     int reason = errno;
     if (lost && (reason == EPIPE || stdout_is_abandoned()))
         return FN_OK;
-    if (!lost && fclose(stdout) != 0) {
+    /* EBADF after a flush without a failure: it was closed from the start and never used. */
+    if (!lost && fclose(stdout) != 0 && errno != EBADF) {
         lost = 1;
         reason = errno;
     }
