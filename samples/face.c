@@ -6,7 +6,7 @@
 
 #include "base/rng.h"
 
-enum { SAMPLES = 3 }; /* a side: nine samples a pixel */
+enum { SAMPLES = 2 }; /* a side: four samples a pixel */
 
 struct draw {
     uint64_t seed, a, b;

@@ -41,7 +41,7 @@ struct fn_view {
 void fn_identity_make(struct fn_identity *id, uint64_t seed, uint64_t who);
 /* The n-th picture of a person. */
 void fn_view_make(struct fn_view *view, uint64_t seed, uint64_t who, uint64_t n);
-/* size x size pixels, 3 x 3 samples a pixel. */
+/* size x size pixels, 2 x 2 samples a pixel. */
 int fn_face_draw(const struct fn_identity *id, const struct fn_view *view, int size,
                  struct fn_image *out);
 
