@@ -85,7 +85,7 @@ void fn_check_case(const char *backend, const char *what, fn_check_run *run, con
     run(&again, the_case);
     fn_check_same(title, &got, &want, tolerance);
     strcat(title, ", once more");
-    fn_check_same(title, &again, &got, (struct fn_tolerance){0, 0});
+    fn_check_same(title, &again, &got, (struct fn_tolerance){0, 0, 0});
     fn_check_close(&want);
     fn_check_close(&got);
     fn_check_close(&again);
@@ -112,7 +112,7 @@ static void same_array(const char *what, const struct fn_kept *got, const struct
         double g = got->value[i], w = want->value[i];
         if (g == w || (isnan(g) && isnan(w)))
             continue;
-        double allowed = tolerance.share * most + tolerance.relative * fabs(w);
+        double allowed = tolerance.share * most + tolerance.relative * fabs(w) + tolerance.absolute;
         double off = fabs(g - w), times = off / (allowed > 0 ? allowed : 1e-300);
         if (!(off <= allowed))
             wrong++;

@@ -8,7 +8,8 @@
  * backend assert_ok(c->backend->thing(c->dev, &x, ...)); fn_check_keep_tensor(c, "x", &x); with the
  * channels outside the slice
  *     }
- *     fn_check_case("cpu", "thing 3x5x7", run_thing, &the_case, (struct fn_tolerance){1e-6, 1e-5});
+ *     fn_check_case("cpu", "thing 3x5x7", run_thing, &the_case, (struct fn_tolerance){1e-6, 1e-5,
+ * 0});
  *
  * Random numbers are functions of (stream, element): floats, so that every backend starts from the
  * same ones. All that a case allocates is freed after it. Everything here fails the running cmocka
@@ -44,9 +45,10 @@ struct fn_check {
 };
 
 /* A value may differ from ref64's by `share` of the array's largest magnitude plus `relative` of
- * its own. */
+ * its own, plus `absolute` where exact results are 0 and others are what is left of larger numbers.
+ */
 struct fn_tolerance {
-    double share, relative;
+    double share, relative, absolute;
 };
 
 typedef void fn_check_run(struct fn_check *c, const void *the_case);
