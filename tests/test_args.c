@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 
 #include "base/args.h"
@@ -405,6 +406,38 @@ static void test_help(void **state)
     free(text);
 }
 
+/* The longest line of the help on a terminal of so many columns. */
+static size_t longest_on_terminal(unsigned short columns)
+{
+    static char text[4000]; /* less than a terminal holds unread */
+    struct winsize size = {.ws_row = 24, .ws_col = columns};
+    int outer = posix_openpt(O_RDWR | O_NOCTTY);
+    assert_true(outer >= 0 && grantpt(outer) == 0 && unlockpt(outer) == 0);
+    FILE *out = fopen(ptsname(outer), "w");
+    assert_non_null(out);
+    assert_int_equal(ioctl(fileno(out), TIOCSWINSZ, &size), 0);
+    fn_args_help(&tool, out);
+    fflush(out);
+    ssize_t bytes = read(outer, text, sizeof text - 1);
+    assert_true(bytes > 1000);
+    text[bytes] = '\0';
+    fclose(out);
+    close(outer);
+    size_t longest = 0;
+    for (char *line = strtok(text, "\r\n"); line; line = strtok(NULL, "\r\n"))
+        longest = strlen(line) > longest ? strlen(line) : longest;
+    return longest;
+}
+
+static void test_help_fits_the_terminal(void **state)
+{
+    (void)state;
+    assert_ok(parse(""));
+    assert_in_range(longest_on_terminal(40), 70, 80);
+    assert_in_range(longest_on_terminal(90), 81, 90);
+    assert_in_range(longest_on_terminal(200), 91, 100);
+}
+
 /* Runs `body` in a child with its streams caught; returns its wait status. */
 struct caught {
     char out[8000], err[2000];
@@ -593,8 +626,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         test(test_forms),           test(test_values),         test(test_bad_values),
         test(test_unknown_options), test(test_missing_values), test(test_operand_counts),
-        test(test_distance),        test(test_help),           test(test_tool_exit),
-        test(test_signals),         test(test_cpu_count),
+        test(test_distance),        test(test_help),           test(test_help_fits_the_terminal),
+        test(test_tool_exit),       test(test_signals),        test(test_cpu_count),
     };
     return cmocka_run_group_tests_name("args", tests, NULL, NULL);
 }
