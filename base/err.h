@@ -46,9 +46,9 @@ enum fn_err {
 const char *fn_strerror(int code);
 
 /* Set this thread's sentence and return code, so that `return fn_fail(FN_EFORMAT, "...", ...)`
- * reads well. The sentence has no newline and no full stop at its end; it is cut at 1,000 bytes, and
- * control bytes in it (of a file name, of damaged input) become '?'. The arguments may be parts of
- * this thread's earlier sentence. errno is read before anything else happens. */
+ * reads well. The sentence has no newline and no full stop at its end; it is cut at 1,000 bytes,
+ * and control bytes in it (of a file name, of damaged input) become '?'. The arguments may be parts
+ * of this thread's earlier sentence. errno is read before anything else happens. */
 int fn_fail(int code, const char *fmt, ...) FN_PRINTF(2, 3);
 
 /* The same for a failed system call: ": <strerror(errno)>" is appended, and the code is FN_ENOSPC,

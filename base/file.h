@@ -18,8 +18,8 @@ extern "C" {
  * frees; one NUL byte follows the data and is not counted. path "-" reads stdin. */
 int fn_file_read(const char *path, size_t limit, unsigned char **data, size_t *bytes);
 
-/* Map a file read-only. An empty file gives data NULL, bytes 0. The file must not shrink while it is
- * mapped (reading past its new end is SIGBUS): map only what nobody writes. */
+/* Map a file read-only. An empty file gives data NULL, bytes 0. The file must not shrink while it
+ * is mapped (reading past its new end is SIGBUS): map only what nobody writes. */
 struct fn_map {
     const unsigned char *data;
     size_t bytes;

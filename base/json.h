@@ -5,8 +5,8 @@
 #define FN_BASE_JSON_H
 
 #include <jansson.h>
-#include <stdint.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 

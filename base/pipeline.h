@@ -8,9 +8,14 @@
  * reused. One lock guards the ring of slots; it is taken once per slot and stage, so a slot should
  * hold enough work (hundreds of microseconds).
  *
- * The first stage function that returns a code other than FN_OK ends the run: the others finish the
- * slot they hold, the writer still gets all slots that precede the failed one, and fn_pipeline_run
- * returns that code with the failing thread's sentence. */
+ * The first stage function that returns a code other than FN_OK ends the run: nothing more is read,
+ * the others finish the slot they hold, the writer still gets all slots that precede the failed
+ * one, and fn_pipeline_run returns that code with the failing thread's sentence. "First" is by the
+ * order of the slots, not of time: should a slot before the failed one fail as well, it is that one
+ * that counts. So a run ends as it would with one thread, whatever the number of workers.
+ *
+ * The threads started here get no signals (but those of their own faults): SIGINT interrupts the
+ * caller's thread. A thread that cannot be started fails the run before anything is read. */
 #ifndef FN_BASE_PIPELINE_H
 #define FN_BASE_PIPELINE_H
 
@@ -25,8 +30,8 @@ extern "C" {
 #define FN_PIPELINE_END (-1) /* read: nothing more; the slot is not passed on */
 
 struct fn_pipeline {
-    int workers;       /* >= 1 */
-    int slots;         /* >= workers + 2 keeps every stage busy; memory in flight is this many slots */
+    int workers; /* >= 1 */
+    int slots;   /* >= workers + 2 keeps every stage busy; memory in flight is this many slots */
     void *const *slot; /* the `slots` pointers handed to the stages */
     void *context;     /* handed to every stage */
     /* Fill the slot. FN_OK, FN_PIPELINE_END or a failure. Called in one thread, the caller's. */
@@ -40,8 +45,11 @@ struct fn_pipeline {
 /* Runs until the reader ends or a stage fails; returns when every thread has ended. */
 int fn_pipeline_run(const struct fn_pipeline *p);
 
-/* fn(context, worker, i) for every i in [0, n), on `threads` threads, in any order. The first
- * failure stops the handing out of further indices and is returned. */
+/* fn(context, worker, i) for every i in [0, n), on at most `threads` threads (the caller's is
+ * worker 0), in any order. A failure stops the handing out of further indices; the one of the
+ * lowest index is returned, with its sentence. Indices are handed out one by one under a lock
+ * (about 10 ns) and threads are started for each call (tens of microseconds): for work that is
+ * worth it. */
 int fn_parallel_for(int threads, size_t n, void *context,
                     int (*fn)(void *context, int worker, size_t i));
 

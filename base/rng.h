@@ -4,9 +4,9 @@
  *
  * fn_rng(seed, a, b, purpose) mixes the four words with the finalizer of SplitMix64 (Steele, Lea,
  * Flood: Fast splittable pseudorandom number generators, 2014): h = 0, then for each word w, in the
- * order seed, a, b, purpose: h = output number w, from 0, of the SplitMix64 stream that starts at h.
- * Pure functions, any thread. The values are part of the file formats' promise of repeatable runs:
- * never change them. */
+ * order seed, a, b, purpose: h = output number w, from 0, of the SplitMix64 stream that starts at
+ * h. Pure functions, any thread. The values are part of the file formats' promise of repeatable
+ * runs: never change them. */
 #ifndef FN_BASE_RNG_H
 #define FN_BASE_RNG_H
 
@@ -46,9 +46,9 @@ uint64_t fn_rng_below(uint64_t bits, uint64_t n);
 
 /* A keyed bijection of [0, n): position -> index, O(1) memory, any position directly.
  * A Feistel network of 10 rounds over the smallest even number of bits that holds n, with
- * cycle-walking (Black, Rogaway: Ciphers with arbitrary finite domains, 2002). With 6 rounds an index
- * among five comes to a position up to 4 % too often or too seldom, with 8 still 1 %; with 10 nothing
- * is seen over 300,000 seeds. 1 <= n <= 2^62, position < n. */
+ * cycle-walking (Black, Rogaway: Ciphers with arbitrary finite domains, 2002). With 6 rounds an
+ * index among five comes to a position up to 4 % too often or too seldom, with 8 still 1 %; with 10
+ * nothing is seen over 300,000 seeds. 1 <= n <= 2^62, position < n. */
 uint64_t fn_rng_permute(uint64_t seed, uint64_t pass, uint64_t n, uint64_t position);
 
 #ifdef __cplusplus

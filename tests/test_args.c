@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Command lines: what is taken, what is refused with which sentence, what --help says, how tools
- * end. */
+/* Command lines: what is taken, what is refused with which sentence, what --help says. */
 #include "tests/test.h"
 
 #include <fcntl.h>
-#include <sched.h>
-#include <signal.h>
 #include <sys/ioctl.h>
-#include <sys/wait.h>
 
 #include "base/args.h"
 #include "base/args_internal.h"
-#include "base/log.h"
 
 static const char *const codecs[] = {"jpeg", "png", "raw", "keep", NULL};
 static const char *const optimizers[] = {"ADAGRAD", "ADADELTA", "ADAM", "RMSPROP", "MOM", NULL};
@@ -438,187 +433,6 @@ static void test_help_fits_the_terminal(void **state)
     assert_in_range(longest_on_terminal(200), 91, 100);
 }
 
-/* Runs `body` in a child with its streams caught; returns its wait status. */
-struct caught {
-    char out[8000], err[2000];
-};
-
-static void drain(int fd, char *buf, size_t cap)
-{
-    size_t used = 0;
-    ssize_t n;
-    while (used < cap - 1 && (n = read(fd, buf + used, cap - 1 - used)) > 0)
-        used += (size_t)n;
-    buf[used] = '\0';
-    close(fd);
-}
-
-static int in_child(int (*body)(void), struct caught *caught)
-{
-    int out[2], err[2], status = 0;
-    assert_true(pipe(out) == 0 && pipe(err) == 0);
-    fflush(NULL);
-    pid_t child = fork();
-    if (child == 0) {
-        dup2(out[1], 1);
-        dup2(err[1], 2);
-        for (int i = 0; i < 2; i++) {
-            close(out[i]);
-            close(err[i]);
-        }
-        _exit(body());
-    }
-    close(out[1]);
-    close(err[1]);
-    drain(out[0], caught->out, sizeof caught->out);
-    drain(err[0], caught->err, sizeof caught->err);
-    assert_int_equal(waitpid(child, &status, 0), child);
-    return status;
-}
-
-static int main_help(void)
-{
-    return fn_tool_exit(&tool, parse("--size 5 --help --store"));
-}
-
-static int main_version(void)
-{
-    return fn_tool_exit(&tool, parse("--version"));
-}
-
-static int main_misuse(void)
-{
-    return fn_tool_exit(&tool, parse("--sise 5"));
-}
-
-static int main_failure(void)
-{
-    printf("data\n");
-    return fn_tool_exit(&tool, fn_fail(FN_ECORRUPT, "record 7: damaged"));
-}
-
-static int main_interrupted(void)
-{
-    return fn_tool_exit(&tool, fn_fail(FN_EINTERRUPTED, "stopped; the same command continues"));
-}
-
-static int main_full_disk(void)
-{
-    int full = open("/dev/full", O_WRONLY);
-    dup2(full, 1);
-    printf("data\n");
-    return fn_tool_exit(&tool, FN_OK);
-}
-
-static int main_closed_pipe(void)
-{
-    int ends[2];
-    fn_signals_setup();
-    if (pipe(ends) != 0)
-        return 90;
-    close(ends[0]);
-    dup2(ends[1], 1);
-    for (int i = 0; i < 100000; i++)
-        printf("data\n");
-    return fn_tool_exit(&tool, FN_OK);
-}
-
-static int main_closed_stdout_unused(void)
-{
-    close(1);
-    return fn_tool_exit(&tool, FN_OK);
-}
-
-static int main_closed_stdout(void)
-{
-    close(1);
-    fn_signals_setup();
-    int fd = open("/dev/null", O_WRONLY);
-    if (fd <= 2)
-        return 91; /* our file got the number of stdout */
-    printf("data\n");
-    return fn_tool_exit(&tool, FN_OK);
-}
-
-static void test_tool_exit(void **state)
-{
-    (void)state;
-    static struct caught c;
-    static const struct {
-        int (*body)(void);
-        int exit;
-        const char *out, *err;
-    } map[] = {
-        {main_version, 0, "fn-test " FN_VERSION "\n", ""},
-        {main_misuse, 2, "",
-         "fn-test: unknown option --sise; did you mean --size?\ntry 'fn-test --help'\n"},
-        {main_failure, 1, "data\n", "fn-test: record 7: damaged\n"},
-        {main_interrupted, 130, "", "fn-test: stopped; the same command continues\n"},
-        {main_full_disk, 1, "",
-         "fn-test: cannot write to standard output: No space left on device\n"},
-        {main_closed_pipe, 0, "", ""},
-        {main_closed_stdout_unused, 0, "", ""},
-        {main_closed_stdout, 1, "",
-         "fn-test: cannot write to standard output: Bad file descriptor\n"},
-    };
-    for (size_t i = 0; i < sizeof map / sizeof map[0]; i++) {
-        int status = in_child(map[i].body, &c);
-        assert_true(WIFEXITED(status));
-        assert_string_equal(c.err, map[i].err);
-        assert_int_equal(WEXITSTATUS(status), map[i].exit);
-        assert_string_equal(c.out, map[i].out);
-    }
-    /* Help comes whatever else stands on the line, with the defaults and not with what was given.
-     */
-    int status = in_child(main_help, &c);
-    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    assert_non_null(strstr(c.out, "(default: 182)"));
-    assert_string_equal(c.err, "");
-}
-
-static int main_one_signal(void)
-{
-    fn_signals_setup();
-    if (fn_interrupted())
-        return 90;
-    raise(SIGTERM);
-    return fn_interrupted() ? 7 : 91;
-}
-
-static int main_two_signals(void)
-{
-    fn_signals_setup();
-    raise(SIGINT);
-    raise(SIGINT);
-    return 92;
-}
-
-static void test_signals(void **state)
-{
-    (void)state;
-    static struct caught c;
-    int status = in_child(main_one_signal, &c);
-    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 7);
-    status = in_child(main_two_signals, &c);
-    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
-}
-
-static void test_cpu_count(void **state)
-{
-    (void)state;
-    cpu_set_t before, one;
-    assert_true(fn_cpu_count() >= 1);
-    assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
-    CPU_ZERO(&one);
-    for (size_t i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; i++)
-        if (CPU_ISSET(i, &before))
-            CPU_SET(i, &one);
-    assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
-    int count = fn_cpu_count();
-    sched_setaffinity(0, sizeof before, &before);
-    assert_int_equal(count, 1);
-}
-
 #define test(function) cmocka_unit_test_teardown(function, forget)
 
 int main(void)
@@ -627,7 +441,6 @@ int main(void)
         test(test_forms),           test(test_values),         test(test_bad_values),
         test(test_unknown_options), test(test_missing_values), test(test_operand_counts),
         test(test_distance),        test(test_help),           test(test_help_fits_the_terminal),
-        test(test_tool_exit),       test(test_signals),        test(test_cpu_count),
     };
     return cmocka_run_group_tests_name("args", tests, NULL, NULL);
 }
