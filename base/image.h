@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Pictures: JPEG and PNG bytes <-> 8-bit RGB, resize, rotate, crop. The only folder that knows
- * libjpeg and libpng. Pixels are those that Pillow gives (ImageOps.exif_transpose, convert("RGB")),
- * to the byte.
+ * libjpeg and libpng. Pixels are those that Pillow 9.5 gives (ImageOps.exif_transpose, then
+ * convert("RGB")), to the byte; but 16-bit grey keeps its high byte, where Pillow cuts everything
+ * above 255. Colour profiles, gamma and transparency are ignored.
  *
  * An fn_image owns a buffer that grows and is reused; zero it before first use. An fn_codec holds
  * the libraries' state and scratch memory; one per thread. No function here prints. */

@@ -29,8 +29,8 @@ struct fn_codec {
 int fn_image_check_size(uint64_t w, uint64_t h, uint64_t max_pixels);
 
 /* Orientation 1..8 of a TIFF block (what follows "Exif\0\0" in a JPEG, a PNG's eXIf): the last
- * entry 0x0112 of the first directory, a SHORT or LONG; 1 if there is none or it is nonsense. Never
- * reads outside [tiff, tiff + bytes). */
+ * entry 0x0112 of the first directory, a SHORT or LONG, signed or not; 1 if there is none or it is
+ * nonsense. Never reads outside [tiff, tiff + bytes). */
 int fn_exif_orientation(const uint8_t *tiff, size_t bytes);
 
 /* JPEG and PNG, one state each. header: as fn_image_probe, but w and h as stored. pixels: decodes
@@ -64,17 +64,20 @@ int fn_resize_view(struct fn_resizer *resizer, const struct fn_view *in, int w, 
                    struct fn_image *out);
 
 /* One axis of a resize: output pixel x is the sum of weight[x * taps + i] times source pixel
- * first[x] + i. Pillow's PRECISION_BITS: 32 - 8 for a byte - 2 for the sum. */
+ * first[x] + i, rounded, over 2^FN_RESIZE_BITS (Pillow's PRECISION_BITS: 32 - 8 for a byte - 2 for
+ * the sum). A weight is at most 2^22, and the fast multiply-adds of processors are narrower: so it
+ * is there three times, whole and in two kinds of parts. */
 #define FN_RESIZE_BITS 22
-/* The weights again, halved for 16-bit multiply-adds: w = (w >> 15 << 15) + (w & 32767). */
 #define FN_RESIZE_LOW_BITS 15
 struct fn_resize_axis {
     int in, out;      /* pixels; in = 0: nothing here yet */
     int taps;         /* a multiple of 4, >= every count; weights past a pixel's count are 0 */
-    int32_t *first;   /* (out) */
+    int32_t *first;   /* (out), does not fall */
     int32_t *count;   /* (out) >= 1; first + count <= in */
     int32_t *weight;  /* (out, taps) */
-    uint32_t *packed; /* (out, taps / 2, 2): two low parts in 16 bits each, two high parts */
+    uint32_t *halves; /* (out, taps / 2, 2): of two weights w & 32767, then w >> 15, 16 bits each */
+    uint32_t *digits; /* (out, taps / 4, 3): of four weights d0, d1, d2, signed bytes with
+                         w = d0 + 2^8 d1 + 2^16 d2 */
     size_t out_cap, weight_cap; /* elements allocated */
 };
 
@@ -95,8 +98,18 @@ size_t fn_resize_reach(const struct fn_resize_axis *axis);
 extern const struct fn_resize_ops fn_resize_plain;
 /* NULL where the processor, or the build, has none. */
 const struct fn_resize_ops *fn_resize_avx2(void);
+const struct fn_resize_ops *fn_resize_avx512(void);
 /* For tests: the loops in use; ops NULL chooses the best again. */
 void fn_resizer_use(struct fn_resizer *resizer, const struct fn_resize_ops *ops);
+
+/* One pixel of a rotation, -0.5 <= u < w - 0.5, -0.5 <= v < h - 0.5: cubic in both directions
+ * around columns floor(u) - 1 .. + 2 and the rows likewise. */
+typedef void fn_rotate_sample(const struct fn_image *in, double u, double v, uint8_t *out);
+fn_rotate_sample fn_rotate_plain;
+fn_rotate_sample *fn_rotate_avx2(void); /* NULL where the processor, or the build, has none */
+/* fn_image_rotate with a given sample, for tests. */
+int fn_rotate_with(fn_rotate_sample *sample, const struct fn_image *in, double degrees,
+                   struct fn_image *out);
 
 #ifdef __cplusplus
 }

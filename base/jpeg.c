@@ -14,13 +14,15 @@
 
 /* A progressive file may have any number of scans, each of which costs a pass over the whole
  * picture and may be a few bytes long. libjpeg's own tools refuse to write more than 100
- * (rdswitch.c, MAX_SCANS); usual encoders write about 10. */
+ * (rdswitch.c, MAX_SCANS); usual encoders write about 10. The second limit holds the worst case,
+ * scans of nearly no bytes over a picture of 100 megapixels, to seconds. */
 #define MAX_SCANS 100
+#define MAX_SCAN_PIXELS (20 * FN_IMAGE_MAX_PIXELS)
 /* Coefficients of a progressive picture: 2 bytes for each sample of at most 4 components, so that
  * FN_IMAGE_MAX_PIXELS of every kind fit. */
 #define MAX_COEFFICIENT_BYTES 1000000000L
-/* Rows asked for at once; libjpeg gives no more than it has ready. */
-#define ROWS 16
+/* Rows handed over at once; when decoding libjpeg gives at most one row group, of up to 4. */
+#define ROWS 4
 
 struct fn_jpeg {
     struct jpeg_decompress_struct in;
@@ -160,8 +162,11 @@ static boolean on_app1(j_decompress_ptr in)
 static void on_progress(j_common_ptr cinfo)
 {
     struct fn_jpeg *jpeg = of(cinfo);
-    if (cinfo->is_decompressor && jpeg->in.input_scan_number > MAX_SCANS)
-        give_up(jpeg, fn_fail(FN_ELIMIT, "JPEG: more than %d scans", MAX_SCANS));
+    uint64_t scans = (uint64_t)jpeg->in.input_scan_number;
+    uint64_t pixels = (uint64_t)jpeg->in.image_width * jpeg->in.image_height;
+    if (scans > MAX_SCANS || scans * pixels > MAX_SCAN_PIXELS)
+        give_up(jpeg, fn_fail(FN_ELIMIT, "JPEG: too many scans (%llu over %llu pixels)",
+                              (unsigned long long)scans, (unsigned long long)pixels));
 }
 
 /* libjpeg keeps quantization and Huffman tables in permanent memory from picture to picture, and a

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Pillow's Image.resize(BILINEAR), bit for bit: the weights, their cache, the order of the passes,
- * and the plain loops. Faster loops with the same results are in resize_avx2.c. */
+ * and the plain loops. Faster loops with the same results are in resize_avx2.c
+ * and resize_avx512.c. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/image_internal.h"
 
-/* Boxes have all sizes, but a data set uses some hundred of them: 128 slots of mostly 6 kB. */
+/* Boxes have all sizes, but a data set uses some hundred of them: 128 slots of mostly 10 kB. */
 #define AXES 128
-#define SMALL_AXIS 4096 /* weights: 32 kB, 4 MB for all slots */
+#define SMALL_AXIS 4096 /* weights: 48 kB, 6 MB for all slots */
 /* Source columns (or output columns) that one sum of the plain downward loop goes over. */
 #define LANES 64
 
@@ -50,7 +51,11 @@ void fn_resizer_close(struct fn_resizer **out)
 
 void fn_resizer_use(struct fn_resizer *r, const struct fn_resize_ops *ops)
 {
-    r->ops = ops ? ops : fn_resize_avx2();
+    r->ops = ops;
+    if (!r->ops)
+        r->ops = fn_resize_avx512();
+    if (!r->ops)
+        r->ops = fn_resize_avx2();
     if (!r->ops)
         r->ops = &fn_resize_plain;
 }
@@ -98,13 +103,11 @@ static int plan_spans(struct fn_resize_axis *a, int in, int out)
     return widest;
 }
 
-/* The (taps) weights of output pixel x, whole and in halves. */
-static void plan_weights(struct fn_resize_axis *a, struct triangle t, int x, double *exact)
+/* The (taps) weights of output pixel x. */
+static void plan_weights(const struct fn_resize_axis *a, struct triangle t, int x, double *exact)
 {
-    const uint32_t mask = (1u << FN_RESIZE_LOW_BITS) - 1;
     double center = (x + 0.5) * t.scale, per_support = 1.0 / t.support, sum = 0.0;
     int32_t *w = a->weight + (size_t)x * (size_t)a->taps;
-    uint32_t *p = a->packed + (size_t)x * (size_t)a->taps;
     for (int i = 0; i < a->count[x]; i++) {
         double distance = (i + a->first[x] - center + 0.5) * per_support;
         distance = distance < 0.0 ? -distance : distance;
@@ -117,10 +120,29 @@ static void plan_weights(struct fn_resize_axis *a, struct triangle t, int x, dou
             share /= sum;
         w[i] = (int32_t)(0.5 + share * (1 << FN_RESIZE_BITS));
     }
-    for (int i = 0; i < a->taps; i += 2) {
-        uint32_t w0 = (uint32_t)w[i], w1 = (uint32_t)w[i + 1];
-        p[i] = (w0 & mask) | (w1 & mask) << 16;
-        p[i + 1] = w0 >> FN_RESIZE_LOW_BITS | w1 >> FN_RESIZE_LOW_BITS << 16;
+}
+
+/* The same weights in parts, see image_internal.h. */
+static void split_weights(const struct fn_resize_axis *a)
+{
+    const uint32_t mask = (1u << FN_RESIZE_LOW_BITS) - 1;
+    const uint32_t *w = (const uint32_t *)a->weight;
+    size_t n = (size_t)a->out * (size_t)a->taps;
+    for (size_t i = 0; i < n; i += 2) {
+        a->halves[i] = (w[i] & mask) | (w[i + 1] & mask) << 16;
+        a->halves[i + 1] = w[i] >> FN_RESIZE_LOW_BITS | w[i + 1] >> FN_RESIZE_LOW_BITS << 16;
+    }
+    for (size_t i = 0; i < n / 4; i++) {
+        uint32_t *d = a->digits + i * 3;
+        d[0] = d[1] = d[2] = 0;
+        for (size_t k = 0; k < 4; k++) {
+            uint32_t v = w[i * 4 + k], shift = 8 * (uint32_t)k;
+            /* a digit above 127 stands for itself - 256: the next one is larger by one */
+            d[0] |= (v & 255) << shift;
+            v = (v + 128) >> 8;
+            d[1] |= (v & 255) << shift;
+            d[2] |= ((v + 128) >> 8) << shift;
+        }
     }
 }
 
@@ -147,16 +169,18 @@ static int axis_for(struct fn_resizer *r, int in, int out, const struct fn_resiz
         return FN_ENOMEM;
     a->count = a->first + n;
     size_t taps = ((size_t)plan_spans(a, in, out) + 3) / 4 * 4;
-    a->weight = room(a->weight, &a->weight_cap, 2 * n * taps, sizeof *a->weight);
+    a->weight = room(a->weight, &a->weight_cap, 3 * n * taps, sizeof *a->weight);
     r->exact = room(r->exact, &r->exact_cap, taps, sizeof *r->exact);
     if (!a->weight || !r->exact)
         return FN_ENOMEM;
-    a->packed = (uint32_t *)a->weight + n * taps;
+    a->halves = (uint32_t *)a->weight + n * taps;
+    a->digits = a->halves + n * taps;
     a->taps = (int)taps;
+    a->out = out;
     for (int x = 0; x < out; x++)
         plan_weights(a, triangle_of(in, out), x, r->exact);
+    split_weights(a);
     a->in = in;
-    a->out = out;
     return FN_OK;
 }
 

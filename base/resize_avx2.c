@@ -61,7 +61,7 @@ AVX2 static inline __m256i four_pixels(const struct fn_resize_axis *a, const uin
         int at = x + (i < n ? i : n - 1);
         size_t from = (size_t)a->first[at] * 3;
         sum[i] =
-            two_pixels(upper + from, lower + from, a->packed + (size_t)at * (size_t)a->taps, taps);
+            two_pixels(upper + from, lower + from, a->halves + (size_t)at * (size_t)a->taps, taps);
     }
     __m256i words =
         _mm256_packus_epi16(_mm256_packs_epi32(sum[0], sum[1]), _mm256_packs_epi32(sum[2], sum[3]));
@@ -143,7 +143,7 @@ AVX2 static void down(const struct fn_resize_axis *a, const uint8_t *in, size_t 
     }
     for (int y = 0; y < a->out; y++, out += row_bytes) {
         const uint8_t *top = in + (size_t)a->first[y] * stride;
-        const uint32_t *weights = a->packed + (size_t)y * (size_t)a->taps;
+        const uint32_t *weights = a->halves + (size_t)y * (size_t)a->taps;
         size_t x = 0;
         for (; x + LANES <= row_bytes; x += LANES)
             column(top + x, stride, a->count[y], weights, out + x);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Pillow's Image.rotate(angle, BICUBIC), bit for bit: the cubic's parameter is -1, sums are doubles
- * in Pillow's order, and the result is cut, not rounded. */
+ * in Pillow's order, and the result is cut, not rounded. Faster samples are in rotate_avx2.c. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,13 +44,17 @@ static int clip(int i, int n)
     return i < 0 ? 0 : i >= n ? n - 1 : i;
 }
 
-/* The picture at (u, v), both inside it. Columns outside are clamped; so is a row above the first;
- * a row below the last repeats the value across the row before it. */
-static void sample(const struct fn_image *in, double u, double v, uint8_t *out)
+static int floor_of(double v)
 {
-    u -= 0.5;
-    v -= 0.5;
-    int i = (int)floor(u), j = (int)floor(v);
+    int i = (int)v;
+    return i - (v < i);
+}
+
+/* Columns outside are clamped; so is a row above the first; a row below the last repeats the value
+ * across the row before it. */
+void fn_rotate_plain(const struct fn_image *in, double u, double v, uint8_t *out)
+{
+    int i = floor_of(u), j = floor_of(v);
     double tu = u - i, tv = v - j, line[4][3];
     size_t column[4];
     for (int k = 0; k < 4; k++)
@@ -93,13 +97,14 @@ static int quarter_turn(const struct fn_image *in, double degrees, struct fn_ima
     return 1;
 }
 
-int fn_image_rotate(const struct fn_image *in, double degrees, struct fn_image *out)
+int fn_rotate_with(fn_rotate_sample *sample, const struct fn_image *in, double degrees,
+                   struct fn_image *out)
 {
+    if (!isfinite(degrees))
+        return fn_fail(FN_EUSAGE, "cannot rotate by %g degrees", degrees);
     int rc = fn_image_reserve(out, in->w, in->h);
     if (rc)
         return rc;
-    if (!isfinite(degrees))
-        return fn_fail(FN_EUSAGE, "cannot rotate by %g degrees", degrees);
     degrees = fmod(degrees, 360.0);
     if (degrees < 0.0)
         degrees += 360.0;
@@ -114,7 +119,13 @@ int fn_image_rotate(const struct fn_image *in, double degrees, struct fn_image *
             if (u < 0.0 || u >= in->w || v < 0.0 || v >= in->h)
                 memset(to, 0, 3);
             else
-                sample(in, u, v, to);
+                sample(in, u - 0.5, v - 0.5, to);
         }
     return FN_OK;
+}
+
+int fn_image_rotate(const struct fn_image *in, double degrees, struct fn_image *out)
+{
+    fn_rotate_sample *fast = fn_rotate_avx2();
+    return fn_rotate_with(fast ? fast : fn_rotate_plain, in, degrees, out);
 }
