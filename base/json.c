@@ -176,7 +176,8 @@ char *fn_json_text(const json_t *value)
 
 int fn_json_print(const json_t *value)
 {
-    char *text = json_dumps(value, JSON_SORT_KEYS | JSON_ENCODE_ANY);
+    const size_t flags = JSON_SORT_KEYS | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15);
+    char *text = json_dumps(value, flags);
     if (!text)
         return fn_fail(FN_ENOMEM, "out of memory while printing JSON");
     int rc = FN_OK;

@@ -28,9 +28,11 @@ int fn_json_member(const json_t *obj, const char *key, json_type type, const cha
 /* A JSON string for arbitrary bytes; NULL when out of memory. */
 json_t *fn_json_bytes(const char *bytes, size_t count);
 
-/* Deterministic text: sorted keys, indent 2, newline at the end; malloc'd. NULL: out of memory. */
+/* Deterministic text: sorted keys, indent 2, reals with 17 digits (read back, they are the same),
+ * newline at the end; malloc'd. NULL: out of memory, sentence set. */
 char *fn_json_text(const json_t *value);
-/* One line on stdout. */
+/* One line on stdout, for people and scripts: reals with 15 digits, so that 0.1 is 0.1. A reader
+ * that has closed the pipe is no error. */
 int fn_json_print(const json_t *value);
 
 #ifdef __cplusplus
