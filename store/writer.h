@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* Writing a store. One process, one thread; a lock file in the folder keeps a second writer out.
  *
- *     fn_writer_open -> { fn_writer_add | fn_writer_reject | fn_writer_pass }* -> fn_writer_seal -> close
+ *     fn_writer_open -> { fn_writer_add | fn_writer_reject | fn_writer_pass }* -> fn_writer_seal ->
+ * close
  *
- * Rows arrive in input order, each with its position. The writer gathers records into groups, groups
- * into shards (boundaries are functions of payload bytes alone), and commits records, rejects,
- * counters and the position behind them in one transaction, at group boundaries, when enough bytes or
- * seconds have gathered. So what a killed process leaves is a prefix of the input, and opening the
- * folder again says where to go on. Until sealing, labels do not exist; sealing finds duplicates,
- * applies the selection, assigns labels, copies each shard compactly, writes index and manifest, and
- * renames the manifest in place last: a store is sealed or it is not. Sealing that was interrupted is
- * done again by the next fn_writer_seal.
+ * Rows arrive in input order, each with its position. The writer gathers records into groups,
+ * groups into shards (boundaries are functions of the records' bytes alone), and commits records,
+ * rejects, counters and the position behind them in one transaction, when enough bytes or seconds
+ * have gathered; an unfinished group is committed as such. So what a killed process leaves is a
+ * prefix of the input, and opening the folder again says where to go on. Until sealing, labels do
+ * not exist; sealing copies each shard compactly, finds duplicates, applies the selection, assigns
+ * labels, writes index and manifest, and renames the manifest in place last: a store is sealed or
+ * it is not. Sealing that was interrupted is done again by the next fn_writer_seal; what it had
+ * copied stays.
  *
  * All functions: FN_OK, or a code with a sentence. After a failure other than FN_EUSAGE the writer
  * can only be closed; what was committed stays. */
@@ -29,10 +31,11 @@ extern "C" {
 
 /* Where a row stands, and where the next one begins. */
 struct fn_position {
-    uint32_t input;  /* number of the input, from 0, in the order of the command line */
-    uint64_t line;   /* row or file number within the input, from 1 */
-    uint64_t offset; /* its first byte in the decompressed input (of a tree: the file's number from 0) */
-    uint64_t next;   /* first byte behind it */
+    uint32_t input; /* number of the input, from 0, in the order of the command line */
+    uint64_t line;  /* row or file number within the input, from 1 */
+    uint64_t
+        offset; /* its first byte in the decompressed input (of a tree: the file's number from 0) */
+    uint64_t next; /* first byte behind it */
 };
 
 struct fn_new_record {
@@ -40,7 +43,8 @@ struct fn_new_record {
     size_t class_bytes, name_bytes;
     int codec, w, h;
     const uint8_t *payload; /* copied before the call returns */
-    size_t payload_bytes;   /* 1 .. 2^30 */
+    size_t payload_bytes;   /* 1 .. 2^30; of FN_CODEC_RAW h * w * 3 */
+    uint64_t pixels;        /* hash of the picture before it was encoded; 0: not computed */
 };
 
 /* Why a row was not taken. Values stand in the files; names in fn_reject_name(). */
@@ -55,7 +59,8 @@ enum fn_reject_reason {
     FN_REJECT_IMAGE_LIMIT,    /* image_too_large */
     FN_REJECT_BOX,            /* bad_box: not inside the picture */
     FN_REJECT_NO_FACE,        /* no_face: the boxes file has none for it */
-    FN_REJECT_NAME_COLLISION, /* name_collision: same class and name, other bytes (found at sealing) */
+    FN_REJECT_NAME_COLLISION, /* name_collision: same class and name, other bytes (found at sealing)
+                               */
     FN_REJECT_IO,             /* unreadable file of a tree */
     FN_REJECT_COUNT
 };
@@ -64,16 +69,19 @@ const char *fn_reject_name(int reason); /* "?" for unknown */
 /* Rows that give neither a record nor a reject. */
 enum fn_pass_kind { FN_PASS_SKIPPED = 1 /* blank */, FN_PASS_FILTERED /* --exclude, --keep */ };
 
-/* What the sealed bytes depend on; it goes into the manifest, and a later run on the same folder must
- * agree in all of it (FN_EMISMATCH names the first difference). */
+/* What the sealed bytes depend on. A later run on the same folder must agree in all of it but
+ * `command` (FN_EMISMATCH names the first difference). Everything but `inputs` and `command` goes
+ * into the manifest; the same content read from a compressed file has other `inputs` and must still
+ * give the same bytes, so they are kept beside it (and end in provenance.json). */
 struct fn_store_content {
     int size;
     const char *codec; /* jpeg png raw keep */
     int quality;
-    uint64_t shard_bytes;    /* payload bytes after which a new shard begins; 0: FN_SHARD_BYTES */
-    uint64_t min_images;     /* classes with fewer live records are left out at sealing */
-    const char *selection;   /* JSON object text with what else was chosen (lists by hash); or NULL */
-    const char *inputs;      /* JSON array text: what identifies each input (kind, size, hash of head) */
+    uint64_t shard_bytes;  /* stored bytes after which a new shard begins; 0: FN_SHARD_BYTES */
+    uint64_t min_images;   /* classes with fewer live records are left out at sealing */
+    const char *selection; /* JSON object text with what else was chosen (lists by hash); or NULL */
+    const char *inputs; /* JSON array text: what identifies each input (kind, size, hash of head) */
+    const char *command; /* the command line, said to whoever finds the store unsealed; or NULL */
 };
 #define FN_SHARD_BYTES (4ULL << 30) /* a file that copies in seconds and fits every file system */
 
@@ -85,13 +93,14 @@ struct fn_writer_counts {
 
 struct fn_writer;
 
-/* Opens or creates the folder. overwrite: an existing store there (only one of ours) is removed first.
- * FN_EEXIST: sealed already with this content (nothing to do); FN_EMISMATCH: other content or other
- * inputs; FN_EBUSY: another process writes it; FN_EFORMAT: a folder that is not ours and not empty.
- * *from: the position behind the last committed row (input 0, line 0, offset 0, next 0 at a start);
- * *counts: what is committed. `content` is copied. */
-int fn_writer_open(struct fn_writer **writer, const char *path, const struct fn_store_content *content,
-                   int overwrite, struct fn_position *from, struct fn_writer_counts *counts);
+/* Opens or creates the folder. overwrite: an existing store there (only one of ours) is removed
+ * first. FN_EEXIST: sealed already with this content (nothing to do); FN_EMISMATCH: other content
+ * or other inputs; FN_EBUSY: another process writes it; FN_EFORMAT: a folder that is not ours and
+ * not empty. *from: the position behind the last committed row (input 0, line 0, offset 0, next 0
+ * at a start); *counts: what is committed. `content` is copied. */
+int fn_writer_open(struct fn_writer **writer, const char *path,
+                   const struct fn_store_content *content, int overwrite, struct fn_position *from,
+                   struct fn_writer_counts *counts);
 int fn_writer_add(struct fn_writer *writer, const struct fn_position *pos,
                   const struct fn_new_record *rec);
 /* detail: one line for a person, escaped into the rejects file; name parts may be NULL. */
@@ -102,8 +111,7 @@ int fn_writer_pass(struct fn_writer *writer, const struct fn_position *pos, int 
 /* Counts so far, committed or not. */
 const struct fn_writer_counts *fn_writer_get_counts(const struct fn_writer *writer);
 
-/* Commit everything up to the last complete group now (a signal came, a limit was hit); what follows
- * it is read again by the next run. */
+/* Commit every row so far, now (a signal came, a limit was hit). */
 int fn_writer_flush(struct fn_writer *writer);
 
 struct fn_seal_result {

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* Sealing, step by step:
+ *
+ *     fn_seal_shard    each shard: copied to its sealed form, its facts to build/shard-N.part
+ *     fn_select        who is live, which classes there are (sorting by class and name)
+ *     fn_seal_index    ids, labels, members (sorting by position, then by label): index.bin
+ *     fn_seal_rejects  all rejects in input order: rejects.tsv
+ *     then the manifest, and the build folder goes
+ *
+ * Each step is done from what the one before left on the disk, and is simply done again when it was
+ * interrupted; shards that were copied stay copied. Memory: two sorts at FN_SEAL_MEMORY each. */
+#ifndef FN_STORE_SEAL_H
+#define FN_STORE_SEAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store/manifest.h"
+#include "store/part.h"
+#include "store/sort.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define FN_SEAL_MEMORY ((size_t)48 << 20) /* bytes, of each sort */
+
+/* FN_EINTERRUPTED when a signal asked to stop. */
+int fn_seal_pause(const char *store);
+
+/* Copy a shard whose growing file nobody has open; nothing to do if that was done before. keep:
+ * leave the growing file (its journal still counts). */
+int fn_seal_shard(const char *store, uint64_t shard, int keep);
+
+/* What became of a stored record. */
+enum fn_fate { FN_FATE_LIVE = 0, FN_FATE_DUPLICATE, FN_FATE_COLLISION };
+
+struct fn_selection {
+    struct fn_sort *fates;   /* by position: position (8), class number (4), fate (1) */
+    struct fn_sort *rejects; /* by input and line: those two keys, then a packed reject */
+    uint32_t *label;         /* of a class number; FN_NO_LABEL: the class is too small */
+    size_t label_count, label_cap;
+    uint64_t *members; /* live records by label */
+    size_t classes, member_cap;
+    struct fn_bytes names; /* class names by label, each with a NUL */
+    uint64_t live, duplicates, collisions, small;
+};
+#define FN_NO_LABEL UINT32_MAX
+
+/* folder: for temporaries. parts: of all shards. The sorts are started. */
+int fn_select(struct fn_selection *selection, const char *store, struct fn_part *parts,
+              size_t part_count, uint64_t min_images);
+void fn_selection_free(struct fn_selection *selection);
+
+/* Write index.bin; fills the manifest's index and picture numbers. */
+int fn_seal_index(const char *store, struct fn_part *parts, size_t part_count,
+                  struct fn_selection *selection, struct fn_manifest *manifest);
+/* Write rejects.tsv; fills the manifest's rejects and reasons. */
+int fn_seal_rejects(const char *store, struct fn_selection *selection,
+                    struct fn_manifest *manifest);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

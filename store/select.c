@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/* Which records are live. All records sorted by class, name and position: equal names lie together,
+ * the first of them stays; the others are duplicates or collisions; then the class is complete and
+ * it is known whether it is large enough. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/build.h"
+#include "store/seal.h"
+
+/* What the sort carries behind "class NUL name NUL position". */
+struct tail {
+    uint8_t position[8];
+    struct fn_sum128 payload_sum;
+    uint64_t offset, line;
+    uint32_t input, zero;
+};
+
+struct scan {
+    struct fn_selection *out;
+    uint64_t min_images;
+    uint8_t key[2 * (FN_NAME_MAX + 1)]; /* class NUL name NUL of the record before */
+    size_t class_bytes, key_bytes;      /* NULs counted; 0: there was none */
+    struct tail first;                  /* of the records with this name */
+    uint64_t live;                      /* in this class */
+};
+
+static int gather(struct fn_sort *sort, const char *store, struct fn_part *parts, size_t count)
+{
+    uint64_t position = 0;
+    int rc = FN_OK;
+    for (size_t p = 0; p < count && !rc; p++) {
+        struct fn_part_record rec;
+        const char *class_name, *name;
+        fn_part_rewind(&parts[p]);
+        while (!rc && fn_part_next_record(&parts[p], &rec, &class_name, &name) == FN_OK) {
+            uint8_t item[2 * (FN_NAME_MAX + 1) + sizeof(struct tail)];
+            struct tail tail = {.payload_sum = rec.payload_sum,
+                                .offset = rec.offset,
+                                .line = rec.line,
+                                .input = rec.input};
+            size_t bytes = 0;
+            fn_key64(tail.position, position);
+            memcpy(item, class_name, rec.class_bytes);
+            bytes += rec.class_bytes;
+            item[bytes++] = 0;
+            memcpy(item + bytes, name, rec.name_bytes);
+            bytes += rec.name_bytes;
+            item[bytes++] = 0;
+            memcpy(item + bytes, &tail, sizeof tail);
+            rc = fn_sort_add(sort, item, bytes + sizeof tail);
+            if (!rc && position++ % 65536 == 0)
+                rc = fn_seal_pause(store);
+        }
+    }
+    return rc ? rc : fn_sort_start(sort);
+}
+
+static int add_reject(struct fn_selection *out, const uint8_t *packed, size_t bytes)
+{
+    struct fn_reject reject;
+    uint8_t item[64 + FN_REJECT_DETAIL_MAX];
+    int rc = fn_reject_unpack(packed, bytes, &reject);
+    if (rc)
+        return rc;
+    if (bytes > sizeof item - 12)
+        return fn_fail(FN_ECORRUPT, "a reject of %zu bytes", bytes);
+    fn_key32(item, reject.input);
+    fn_key64(item + 4, reject.line);
+    memcpy(item + 12, packed, bytes);
+    return fn_sort_add(out->rejects, item, bytes + 12);
+}
+
+static int collision(struct scan *scan, const uint8_t *key, const struct tail *tail)
+{
+    char detail[3 * FN_NAME_MAX + 128];
+    struct fn_bytes packed = {0};
+    const char *class_name = (const char *)key;
+    const char *name = class_name + strlen(class_name) + 1;
+    int n =
+        snprintf(detail, sizeof detail, "%s/%s has other bytes than that of input %u, line %llu",
+                 class_name, name, scan->first.input, (unsigned long long)scan->first.line);
+    struct fn_reject reject = {.input = tail->input,
+                               .reason = FN_REJECT_NAME_COLLISION,
+                               .line = tail->line,
+                               .offset = tail->offset,
+                               .detail = detail,
+                               .detail_bytes = (size_t)n};
+    int rc = fn_reject_pack(&packed, &reject);
+    if (!rc)
+        rc = add_reject(scan->out, packed.data, packed.bytes);
+    fn_bytes_free(&packed);
+    scan->out->collisions++;
+    return rc;
+}
+
+static int grow(void **list, size_t *cap, size_t need, size_t size)
+{
+    if (need <= *cap)
+        return FN_OK;
+    size_t more = *cap ? 2 * *cap : 256;
+    void *grown = realloc(*list, more * size);
+    if (!grown)
+        return fn_fail(FN_ENOMEM, "no memory for %zu classes", more);
+    *list = grown;
+    *cap = more;
+    return FN_OK;
+}
+
+/* The class in scan->key is complete: give it the next label, or none. */
+static int end_class(struct scan *scan)
+{
+    struct fn_selection *out = scan->out;
+    if (!scan->class_bytes)
+        return FN_OK;
+    int rc = grow((void **)&out->label, &out->label_cap, out->label_count + 1, sizeof *out->label);
+    if (rc)
+        return rc;
+    if (scan->live < scan->min_images) {
+        out->label[out->label_count++] = FN_NO_LABEL;
+        out->small += scan->live;
+        return FN_OK;
+    }
+    rc = grow((void **)&out->members, &out->member_cap, out->classes + 1, sizeof *out->members);
+    if (!rc)
+        rc = fn_bytes_reserve(&out->names, out->names.bytes + scan->class_bytes);
+    if (rc)
+        return rc;
+    if (out->classes == INT32_MAX)
+        return fn_fail(FN_ELIMIT, "more than %d classes", INT32_MAX);
+    memcpy(out->names.data + out->names.bytes, scan->key, scan->class_bytes);
+    out->names.bytes += scan->class_bytes;
+    out->label[out->label_count++] = (uint32_t)out->classes;
+    out->members[out->classes++] = scan->live;
+    out->live += scan->live;
+    return FN_OK;
+}
+
+static int judge(struct scan *scan, const uint8_t *item, size_t bytes)
+{
+    struct tail tail;
+    size_t key_bytes = bytes - sizeof tail;
+    size_t class_bytes = strlen((const char *)item) + 1;
+    enum fn_fate fate = FN_FATE_LIVE;
+    int rc = FN_OK;
+    memcpy(&tail, item + key_bytes, sizeof tail);
+    if (class_bytes != scan->class_bytes || memcmp(item, scan->key, class_bytes) != 0) {
+        rc = end_class(scan);
+        scan->live = 0;
+    }
+    if (key_bytes != scan->key_bytes || memcmp(item, scan->key, key_bytes) != 0) {
+        memcpy(scan->key, item, key_bytes);
+        scan->key_bytes = key_bytes;
+        scan->class_bytes = class_bytes;
+        scan->first = tail;
+        scan->live++;
+    } else if (tail.payload_sum.low == scan->first.payload_sum.low &&
+               tail.payload_sum.high == scan->first.payload_sum.high) {
+        fate = FN_FATE_DUPLICATE;
+        scan->out->duplicates++;
+    } else {
+        fate = FN_FATE_COLLISION;
+        rc = rc ? rc : collision(scan, item, &tail);
+    }
+    if (rc)
+        return rc;
+    uint8_t verdict[13];
+    memcpy(verdict, tail.position, sizeof tail.position);
+    fn_key32(verdict + 8,
+             (uint32_t)scan->out->label_count); /* the class's number until it has a label */
+    verdict[12] = (uint8_t)fate;
+    return fn_sort_add(scan->out->fates, verdict, sizeof verdict);
+}
+
+static int scan_all(struct fn_sort *sort, const char *store, struct scan *scan)
+{
+    const uint8_t *item;
+    size_t bytes;
+    uint64_t n = 0;
+    int rc = FN_OK;
+    while (!rc && (rc = fn_sort_next(sort, &item, &bytes)) == FN_OK) {
+        rc = judge(scan, item, bytes);
+        if (!rc && n++ % 65536 == 0)
+            rc = fn_seal_pause(store);
+    }
+    return rc == FN_SORT_END ? end_class(scan) : rc;
+}
+
+static int gather_rejects(struct fn_selection *out, struct fn_part *parts, size_t count)
+{
+    int rc = FN_OK;
+    for (size_t p = 0; p < count && !rc; p++) {
+        const uint8_t *packed;
+        size_t bytes;
+        parts[p].at = parts[p].facts.records_bytes;
+        while (!rc && fn_part_next_reject(&parts[p], &packed, &bytes) == FN_OK)
+            rc = add_reject(out, packed, bytes);
+    }
+    return rc;
+}
+
+int fn_select(struct fn_selection *out, const char *store, struct fn_part *parts, size_t part_count,
+              uint64_t min_images)
+{
+    char folder[FN_PATH_MAX];
+    struct fn_sort *names = NULL;
+    struct scan scan = {.out = out, .min_images = min_images};
+    *out = (struct fn_selection){0};
+    fn_store_file(folder, store, "build");
+    int rc = fn_sort_open(&names, folder, FN_SEAL_MEMORY);
+    if (!rc)
+        rc = gather(names, store, parts, part_count);
+    if (!rc)
+        rc = fn_sort_open(&out->fates, folder, FN_SEAL_MEMORY);
+    if (!rc)
+        rc = fn_sort_open(&out->rejects, folder, FN_SEAL_MEMORY / 4);
+    if (!rc)
+        rc = scan_all(names, store, &scan);
+    fn_sort_close(&names);
+    if (!rc)
+        rc = gather_rejects(out, parts, part_count);
+    if (!rc)
+        rc = fn_sort_start(out->fates);
+    return rc ? rc : fn_sort_start(out->rejects);
+}
+
+void fn_selection_free(struct fn_selection *selection)
+{
+    fn_sort_close(&selection->fates);
+    fn_sort_close(&selection->rejects);
+    fn_bytes_free(&selection->names);
+    free(selection->label);
+    free(selection->members);
+    *selection = (struct fn_selection){0};
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* The writer's inside, for the files that are the writer: writer.c, writer_open.c, seal*.c. */
+#ifndef FN_STORE_WRITER_INTERNAL_H
+#define FN_STORE_WRITER_INTERNAL_H
+
+#include "store/build.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct fn_writer {
+    char *path;
+    int lock; /* descriptor, or -1 */
+    uint64_t shard_bytes, min_images;
+    struct fn_build_db *db; /* the shard that grows */
+    struct fn_build_state state;
+    struct fn_writer_counts counts;
+    struct fn_group open;    /* the group that grows */
+    struct fn_bytes rejects; /* not yet in the database: each after its length */
+    uint64_t uncommitted;    /* bytes taken since the last commit */
+    double committed_at;     /* fn_now() */
+    uint64_t room, used;     /* of the transaction, bytes */
+    int dirty;               /* rows since the last commit */
+    int failed;              /* what failed, once */
+};
+
+int fn_writer_commit(struct fn_writer *w);
+int fn_writer_prepare(struct fn_writer *w, size_t bytes, int closing);
+int fn_writer_close_group(struct fn_writer *w);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
