@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of inputs, and what all of them share. */
+#include "ingest/input.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "base/file.h"
+
+/* Asked from top to bottom; the last takes what is left, and says what is wrong with it. */
+static const struct fn_input_type *const types[] = {&fn_input_tree, &fn_input_tsv};
+
+int fn_input_open(struct fn_input **input, const char *path, uint32_t number,
+                  const struct fn_input_options *options)
+{
+    size_t last = sizeof types / sizeof types[0] - 1, t = 0;
+    int is_stdin = strcmp(path, "-") == 0;
+    int is_dir = !is_stdin && fn_is_dir(path);
+    struct fn_input *s = NULL;
+    *input = NULL;
+    if (!is_stdin && access(path, R_OK))
+        return fn_fail_errno("cannot read %s", path);
+    s = calloc(1, sizeof *s);
+    if (!s || !(s->path = strdup(path))) {
+        free(s);
+        return fn_fail(FN_ENOMEM, "no memory to open %s", path);
+    }
+    while (t < last && !types[t]->probe(path, is_dir))
+        t++;
+    s->type = types[t];
+    s->number = number;
+    int rc = s->type->open(s, options);
+    if (rc)
+        fn_input_close(&s);
+    *input = s;
+    return rc;
+}
+
+void fn_input_close(struct fn_input **input)
+{
+    struct fn_input *s = *input;
+    if (!s)
+        return;
+    s->type->close(s);
+    json_decref(s->identity);
+    free(s->described);
+    free(s->path);
+    free(s);
+    *input = NULL;
+}
+
+int fn_input_describe(struct fn_input *input, const char *fmt, ...)
+{
+    va_list list;
+    va_start(list, fmt);
+    int n = vasprintf(&input->described, fmt, list);
+    va_end(list);
+    if (n < 0) {
+        input->described = NULL;
+        return fn_fail(FN_ENOMEM, "no memory to open %s", input->path);
+    }
+    return FN_OK;
+}
+
+void fn_hash_text(const void *data, size_t bytes, char text[33])
+{
+    XXH128_hash_t h = XXH3_128bits(data, bytes);
+    snprintf(text, 33, "%016llx%016llx", (unsigned long long)h.high64, (unsigned long long)h.low64);
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/* fn-ingest's options. */
+#include "ingest/options.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/image.h"
+#include "store/writer.h"
+
+static const char *const layouts[] = {"auto", "aligned7", "full6", NULL};
+static const char *const codecs[] = {"jpeg", "png", "raw", "keep", NULL};
+
+static struct fn_options o = {.store = "db",
+                              .layout = "auto",
+                              .codec = "jpeg",
+                              .size = 182,
+                              .quality = 95,
+                              .max_rejects = FN_LIMIT_DEFAULT,
+                              .shard_bytes = FN_SHARD_BYTES};
+
+static struct fn_arg args[] = {
+    {.kind = FN_ARG_HEADING, .name = "", .help = "What is made of it"},
+    {.name = "store",
+     .kind = FN_ARG_STRING,
+     .value = &o.store,
+     .metavar = "DIR",
+     .help = "the store to make, or to go on with"},
+    {.name = "size",
+     .kind = FN_ARG_INT,
+     .value = &o.size,
+     .metavar = "PIXELS",
+     .min = 0,
+     .max = 65500,
+     .help = "resize every picture to PIXELS x PIXELS; 0 keeps sizes as they come"},
+    {.name = "codec",
+     .kind = FN_ARG_CHOICE,
+     .value = &o.codec,
+     .choices = codecs,
+     .help =
+         "how pictures are stored: jpeg (4:2:0), png (lossless), raw, or keep (the bytes of the "
+         "input where nothing of them need be changed)"},
+    {.name = "quality",
+     .kind = FN_ARG_INT,
+     .value = &o.quality,
+     .min = 1,
+     .max = 100,
+     .help = "of jpeg"},
+    {.name = "shard-bytes",
+     .kind = FN_ARG_BYTES,
+     .value = &o.shard_bytes,
+     .min = 1 << 20,
+     .max = -1,
+     .help = "begin a new file of the store after so many bytes"},
+    {.name = "overwrite",
+     .kind = FN_ARG_FLAG,
+     .value = &o.overwrite,
+     .help = "replace a store that is there already"},
+    {.name = "dry-run",
+     .kind = FN_ARG_FLAG,
+     .value = &o.dry_run,
+     .help = "read, check and convert everything, write nothing (duplicates are not looked for)"},
+
+    {.kind = FN_ARG_HEADING, .name = "", .help = "What is read"},
+    {.name = "layout",
+     .kind = FN_ARG_CHOICE,
+     .value = &o.layout,
+     .choices = layouts,
+     .help =
+         "columns of a TSV: aligned7 (MID, rank, image URL, page URL, FaceID, rectangle, face), "
+         "full6 (MID, name, rank, image URL, page URL, picture), or auto: the first rows show it"},
+    {.name = "boxes",
+     .kind = FN_ARG_STRING,
+     .value = &o.boxes,
+     .metavar = "FILE",
+     .help = "the aligner's bounding boxes, `class/name x1 y1 x2 y2` a line: crop to them first"},
+    {.name = "limit",
+     .kind = FN_ARG_INT,
+     .value = &o.limit,
+     .metavar = "N",
+     .min = 0,
+     .max = -1,
+     .help = "take the first N rows or files only; 0: all"},
+    {.name = "max-rejects",
+     .kind = FN_ARG_CHECKED,
+     .value = &o.max_rejects,
+     .metavar = "N|P%",
+     .check = fn_limit_check,
+     .show = fn_limit_show,
+     .help = "stop when more rows than that cannot be taken (judged from row 1,000 on and at the "
+             "end); the same command with a higher limit goes on from there"},
+
+    {.kind = FN_ARG_HEADING, .name = "", .help = "What is left out"},
+    {.name = "min-images",
+     .kind = FN_ARG_INT,
+     .value = &o.min_images,
+     .metavar = "N",
+     .min = 0,
+     .max = -1,
+     .help = "leave out classes with fewer pictures"},
+    {.name = "exclude",
+     .kind = FN_ARG_STRING,
+     .value = &o.exclude,
+     .metavar = "FILE",
+     .help =
+         "leave out what the file lists: a class, class/record name, or MID <tab> path per line"},
+    {.name = "keep",
+     .kind = FN_ARG_STRING,
+     .value = &o.keep,
+     .metavar = "FILE",
+     .help = "take only what the file lists, in the same form"},
+
+    FN_COMMON_ARGS(&o.common),
+    {0},
+};
+
+static const struct fn_tool tool = {
+    .name = "fn-ingest",
+    .synopsis = "[OPTIONS] INPUT...",
+    .purpose =
+        "Turn faces into a store, once. An INPUT is a face TSV (plain, compressed by gzip, zstd, "
+        "xz "
+        "or bzip2, or inside a tar or zip; - for stdin) or a folder of class folders with JPEG or "
+        "PNG pictures; what it is is found by content. What cannot be taken is listed in "
+        "DIR/rejects.tsv with line, byte offset and reason. An interrupted run goes on with the "
+        "same command.",
+    .epilog =
+        "Examples:\n"
+        "  fn-ingest msceleb.tsv                       -> db, 182 x 182 JPEG\n"
+        "  fn-ingest --store lfw --codec png --size 160 --boxes bounding_boxes.txt lfw_raw\n"
+        "  fn-ingest --keep clean_list.txt --min-images 20 msceleb.tsv.gz\n"
+        "\n"
+        "Exit status: 0 done, 1 failed, 2 misuse, 130 interrupted (what was done is saved).\n",
+    .args = args,
+    .min_operands = 1,
+    .max_operands = -1,
+    .operand_name = "INPUT",
+};
+
+/* Append one word, in single quotes where a shell would take it apart. */
+static char *append_word(char *to, const char *word)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                                "-_./=:,+@%";
+    if (*word && word[strspn(word, plain)] == '\0')
+        return stpcpy(to, word);
+    *to++ = '\'';
+    for (; *word; word++) {
+        if (*word == '\'')
+            to = stpcpy(to, "'\\''");
+        else
+            *to++ = *word;
+    }
+    *to++ = '\'';
+    *to = '\0';
+    return to;
+}
+
+static char *quote_command(int argc, char **argv)
+{
+    size_t bytes = sizeof "fn-ingest";
+    for (int i = 1; i < argc; i++)
+        bytes += 4 * strlen(argv[i]) + 3;
+    char *line = malloc(bytes), *at = line;
+    if (!line)
+        return NULL;
+    at = stpcpy(at, tool.name);
+    for (int i = 1; i < argc; i++) {
+        *at++ = ' ';
+        at = append_word(at, argv[i]);
+    }
+    return line;
+}
+
+int fn_options_parse(struct fn_options *options, int argc, char **argv,
+                     const struct fn_tool **tool_out)
+{
+    *tool_out = &tool;
+    int rc = fn_args_parse(&tool, argc, argv, &o.inputs, &o.input_count);
+    *options = o;
+    if (rc)
+        return rc;
+    options->command = quote_command(argc, argv);
+    return options->command ? FN_OK : fn_fail(FN_ENOMEM, "no memory for the command line");
+}
+
+void fn_options_free(struct fn_options *options)
+{
+    fn_args_free(&tool, &options->inputs);
+    free(options->command);
+    options->command = NULL;
+}
