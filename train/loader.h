@@ -53,7 +53,8 @@ struct fn_loader_config {
 #define FN_LOADER_SLOTS                                                                            \
     4 /* one used, one ready, two filling: what a burst of large pictures needs */
 
-/* What becomes of a picture that cannot be read or decoded. Each is counted and named once. */
+/* What becomes of a picture that cannot be read or decoded. Each is counted, and named once in
+ * the life of a loader. */
 enum fn_on_bad {
     FN_BAD_REPLACE = 0, /* its order's stand-in takes its place; too many end the run */
     FN_BAD_MARK,        /* black image, label as it is, id FN_NO_ID: the caller leaves it out */

@@ -39,7 +39,7 @@ void fn_source_close(struct fn_source **source);
 uint64_t fn_source_count(const struct fn_source *source);
 void fn_source_min_size(const struct fn_source *source, int *w, int *h);
 
-/* A name for a person, into buf, which is returned: "record 17 (m.0abc/0-FaceId-0)", or the path.
+/* A name for a person, into buf, which is returned: "record 17 (class m.0abc)", or the path.
  */
 char *fn_source_name(struct fn_source *source, uint64_t id, char *buf, size_t cap);
 
@@ -50,7 +50,8 @@ void fn_fetch_close(struct fn_fetch **fetch);
 
 /* Read, check, decode, augment into out, (size, size, 3) bytes; nothing else is allocated once the
  * buffers have grown. FN_ECORRUPT, FN_EFORMAT, FN_ELIMIT, FN_ENOENT: this picture is bad (see
- * fn_fetch_bad), others may be read. FN_EMISMATCH: smaller than a random crop. Others: give up. */
+ * fn_fetch_bad), others may be read. FN_EMISMATCH: smaller than a random crop. Others: give up. The
+ * sentence may leave out which picture it was: fn_source_name knows. */
 int fn_fetch_example(struct fn_fetch *fetch, uint64_t id, const struct fn_augment *augment,
                      uint64_t pass, uint64_t position, uint8_t *out);
 int fn_fetch_bad(int code); /* 1: the code means a bad picture, not a bad machine */

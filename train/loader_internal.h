@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* The loader's own state, shared by loader.c and loader_bad.c. */
+#ifndef FN_TRAIN_LOADER_INTERNAL_H
+#define FN_TRAIN_LOADER_INTERNAL_H
+
+#include <pthread.h>
+#include <stdint.h>
+
+#include "train/loader.h"
+
+enum slot_state { SLOT_EMPTY = 0, SLOT_FILLING, SLOT_READY, SLOT_UPLOADING };
+
+struct slot {
+    enum slot_state state;
+    uint64_t batch;  /* its number, unless EMPTY */
+    int32_t count;   /* examples in it */
+    int32_t done;    /* of these, how many are written */
+    uint8_t *images; /* (n, size, size, 3) */
+    int32_t *labels;
+    uint64_t *ids;
+};
+
+#define NAMED_MAX 1000 /* bad pictures that are remembered as named */
+
+/* `lock` guards everything but what is constant after opening, the job (changed only while no
+ * worker is active) and the contents of a slot that is being FILLED (each worker writes its own
+ * image). */
+struct fn_loader {
+    struct fn_source *source;
+    int n, size, slots, workers;
+    size_t image_bytes;
+    struct slot *slot;
+    uint64_t *ids;
+    pthread_t *thread;
+
+    pthread_mutex_t lock;
+    pthread_cond_t work; /* workers wait: a job, an EMPTY slot, the end */
+    pthread_cond_t
+        ready; /* the consumer waits: a READY slot, a failure, a stop, no active worker */
+    struct fn_loader_job job;
+    uint64_t fill_batch; /* the next image to hand out */
+    int32_t fill_image;
+    uint64_t next_batch; /* the next batch for the consumer */
+    int active;          /* workers at an image */
+    int opened;          /* workers that have their reader */
+    int stopped, quit;
+    int draining;               /* fn_loader_start waits for active == 0 */
+    struct fn_err_note failure; /* the first one of any worker; code FN_OK: none */
+    struct fn_loader_stats stats;
+    uint64_t named[NAMED_MAX];
+    size_t named_count;
+};
+
+/* `draw` gave *ex, which cannot be read (code, with its sentence): counts and names it, and does
+ * what the job wants. FN_OK: *ex and `out` are what takes its place. Takes the lock. */
+int fn_loader_bad(struct fn_loader *l, struct fn_fetch *fetch, int code, uint64_t draw,
+                  struct fn_example *ex, uint8_t *out);
+
+/* Puts the picture's name before the sentence of a failure that is not the picture's. */
+int fn_loader_failed(struct fn_loader *l, int code, uint64_t id);
+
+#endif
