@@ -140,8 +140,7 @@ void fn_model_initial(const struct fn_net *net, size_t param, uint64_t seed, flo
     }
 }
 
-/* EMA := W, bit by bit, through a piece of host memory at a time. */
-static int copy_to_ema(struct fn_model *m)
+int fn_model_copy_to_ema(struct fn_model *m)
 {
     size_t bytes = m->params.total * m->be->info(m->dev)->param_bytes, piece = 4u << 20;
     char *host = malloc(piece);
@@ -161,7 +160,7 @@ int fn_model_fresh_state(struct fn_model *m)
     int rc = FN_OK;
     if (m->options.training)
         rc = m->be->update_init(m->dev, &m->params, m->options.optimizer);
-    return rc || !m->params.ema ? rc : copy_to_ema(m);
+    return rc || !m->params.ema ? rc : fn_model_copy_to_ema(m);
 }
 
 int fn_model_init(struct fn_model *m, uint64_t seed)

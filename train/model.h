@@ -90,6 +90,8 @@ int fn_model_init(struct fn_model *model, uint64_t seed);
 void fn_model_initial(const struct fn_net *net, size_t param, uint64_t seed, float *values);
 /* Slots to their start values and EMA := W: after weights were loaded from elsewhere. */
 int fn_model_fresh_state(struct fn_model *model);
+/* EMA := W, bit by bit. */
+int fn_model_copy_to_ema(struct fn_model *model);
 
 /* One parameter in the published layout (OIHW, (d, k) rows, vectors): net->params[param].count
  * numbers of `type` (enum fn_type). get waits for the device. Committed models only, and only

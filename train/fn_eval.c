@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/* fn-eval: the LFW evaluation of a trained network. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/args.h"
+#include "base/log.h"
+#include "train/infer.h"
+#include "train/lfw_run.h"
+
+struct options {
+    struct fn_common common;
+    const char *model, *store, *lfw_dir, *boxes, *pairs, *device;
+    int64_t folds, batch, metric, image_size, workers;
+    int flip, subtract_mean, fixed, ema;
+};
+
+static struct options o = {.pairs = "data/pairs.txt", /* as in validate_on_lfw of the original */
+                           .device = "auto",
+                           .folds = 10,
+                           .batch = 100,
+                           .workers = 1};
+
+static const char *const devices[] = {"auto", "ref", "cpu", "cuda", NULL};
+
+enum { IMAGE_SIZE = 0, FIXED, MODEL };
+static struct fn_arg args[] = {
+    [IMAGE_SIZE] = {.name = "image_size",
+                    .kind = FN_ARG_INT,
+                    .value = &o.image_size,
+                    .max = 2048,
+                    .help = "side of the network's images in pixels; 0: what the model says. "
+                            "Another size than the model's is an error"},
+    [FIXED] = {.name = "use_fixed_image_standardization",
+               .kind = FN_ARG_FLAG,
+               .value = &o.fixed,
+               .help = "insist on fixed standardization (--no-... on per-image); without it, what "
+                       "the model says"},
+    [MODEL] = {.name = "model",
+               .letter = 'm',
+               .kind = FN_ARG_STRING,
+               .value = &o.model,
+               .metavar = "FILE|RUN",
+               .help = "safetensors file, checkpoint or run folder"},
+    {.name = "ema",
+     .kind = FN_ARG_FLAG,
+     .value = &o.ema,
+     .help = "use the moving averages of the weights"},
+    {.name = "lfw_dir",
+     .kind = FN_ARG_STRING,
+     .value = &o.lfw_dir,
+     .metavar = "TREE",
+     .help = "class folders with the pictures: name/name_0001.jpg or .png"},
+    {.name = "boxes",
+     .kind = FN_ARG_STRING,
+     .value = &o.boxes,
+     .metavar = "FILE",
+     .help = "the aligner's bounding_boxes file: crop to it, then straight to the image size"},
+    {.name = "store",
+     .kind = FN_ARG_STRING,
+     .value = &o.store,
+     .metavar = "DIR",
+     .help = "a store with the pictures, instead of --lfw_dir"},
+    {.name = "lfw_pairs",
+     .kind = FN_ARG_STRING,
+     .value = &o.pairs,
+     .metavar = "FILE",
+     .help = "the pairs"},
+    {.name = "lfw_nrof_folds",
+     .kind = FN_ARG_INT,
+     .value = &o.folds,
+     .min = 2,
+     .max = 1000000,
+     .help = "folds of the cross validation"},
+    {.name = "lfw_batch_size",
+     .kind = FN_ARG_INT,
+     .value = &o.batch,
+     .min = 1,
+     .max = 65536,
+     .help = "images a batch"},
+    {.name = "lfw_distance_metric",
+     .kind = FN_ARG_INT,
+     .value = &o.metric,
+     .max = 1,
+     .help = "0: squared Euclidean, 1: angle"},
+    {.name = "lfw_use_flipped_images",
+     .kind = FN_ARG_FLAG,
+     .value = &o.flip,
+     .help = "append the embedding of the mirrored picture"},
+    {.name = "lfw_subtract_mean",
+     .kind = FN_ARG_FLAG,
+     .value = &o.subtract_mean,
+     .help = "subtract the mean of the other folds' embeddings"},
+    {.name = "distance_metric", .kind = FN_ARG_INT, .value = &o.metric, .max = 1},
+    {.name = "use_flipped_images", .kind = FN_ARG_FLAG, .value = &o.flip},
+    {.name = "subtract_mean", .kind = FN_ARG_FLAG, .value = &o.subtract_mean},
+    {.name = "device",
+     .kind = FN_ARG_CHOICE,
+     .value = &o.device,
+     .choices = devices,
+     .help = "what computes; auto takes the best there is"},
+    {.name = "nrof_preprocess_threads",
+     .kind = FN_ARG_INT,
+     .value = &o.workers,
+     .min = 1,
+     .max = 1024,
+     .help = "threads that read and decode pictures"},
+    FN_COMMON_ARGS(&o.common),
+    {.kind = FN_ARG_FLAG},
+};
+
+static const struct fn_tool tool = {
+    .name = "fn-eval",
+    .synopsis = "--model FILE|RUN (--lfw_dir TREE [--boxes FILE] | --store DIR) --lfw_pairs FILE\n"
+                "[options] LFW_DIR MODEL",
+    .purpose =
+        "Evaluates a network on pairs of faces as LFW prescribes: accuracy, validation rate, "
+        "AUC and EER over K folds.",
+    .epilog = "Pictures of a tree without --boxes are taken as they are, cropped at the centre or\n"
+              "padded: they must be aligned already.\n"
+              "Exit: 0 done, 1 failed, 2 misuse, 130 interrupted.\n",
+    .args = args,
+    .min_operands = 0,
+    .max_operands = 2,
+    .operand_name = "LFW_DIR MODEL",
+};
+
+static int check_options(const char **operands, size_t count)
+{
+    if (count == 1)
+        return fn_fail(FN_EUSAGE, "one operand: LFW_DIR and MODEL go together");
+    if (count == 2 && (o.lfw_dir || o.model || o.store))
+        return fn_fail(FN_EUSAGE, "LFW_DIR MODEL and --lfw_dir, --store or --model exclude each "
+                                  "other");
+    if (count == 2) {
+        o.lfw_dir = operands[0];
+        o.model = operands[1];
+    }
+    if (!o.model)
+        return fn_fail(FN_EUSAGE, "no --model: name a safetensors file or a run's folder");
+    if (!o.lfw_dir == !o.store)
+        return fn_fail(FN_EUSAGE, "give either --lfw_dir or --store");
+    if (o.boxes && o.store)
+        return fn_fail(FN_EUSAGE, "--boxes is for --lfw_dir: pictures in a store are cropped "
+                                  "already");
+    return FN_OK;
+}
+
+static void say(const char *fmt, double value)
+{
+    if (isfinite(value))
+        printf(fmt, value);
+    else
+        printf("does not exist");
+}
+
+/* The lines of the original's validate_on_lfw. */
+static void print_result(const struct fn_lfw_result *r)
+{
+    printf("Accuracy: %2.5f+-%2.5f\n", r->accuracy, r->accuracy_std);
+    printf("Validation rate: ");
+    say("%2.5f", r->val);
+    printf("+-");
+    say("%2.5f", r->val_std);
+    printf(" @ FAR=");
+    say("%2.5f", r->far);
+    printf("\nArea Under Curve (AUC): ");
+    say("%1.3f", r->auc);
+    printf("\nEqual Error Rate (EER): ");
+    say("%1.3f", r->eer);
+    printf("\n");
+    if (r->note[0])
+        fn_info("%s", r->note);
+}
+
+static int print_json(const struct fn_lfw_run *run, const struct fn_lfw_result *r)
+{
+    json_t *json = fn_lfw_run_json(run, r);
+    int rc = json ? fn_json_print(json) : fn_fail(FN_ENOMEM, "no memory for the result");
+    json_decref(json);
+    return rc;
+}
+
+static int evaluate(struct fn_infer *infer, const struct fn_infer_options *options)
+{
+    const struct fn_lfw_run_options run_options = {o.pairs,
+                                                   o.lfw_dir,
+                                                   o.boxes,
+                                                   o.store,
+                                                   infer->file->record.image_size,
+                                                   {(int)o.metric, o.subtract_mean, (int)o.folds}};
+    const struct fn_embed_options embed = {infer->file->record.per_image, o.flip, (int)o.workers};
+    struct fn_lfw_run *run = NULL;
+    struct fn_lfw_result result;
+    int rc = fn_lfw_run_open(&run, &run_options);
+    memset(&result, 0, sizeof result);
+    if (!rc)
+        rc = fn_infer_open(infer, options);
+    if (!rc)
+        rc = fn_lfw_run_attach(run, infer->exec, &embed);
+    if (!rc)
+        rc = fn_lfw_run_evaluate(run, &result);
+    if (!rc && o.common.json)
+        rc = print_json(run, &result);
+    else if (!rc)
+        print_result(&result);
+    fn_lfw_result_free(&result);
+    fn_lfw_run_close(&run);
+    return rc;
+}
+
+static int run(void)
+{
+    const struct fn_infer_options options = {
+        o.model,      o.ema,
+        o.device,     (int)o.common.threads,
+        (int)o.batch, {o.image_size ? (int)o.image_size : -1, args[FIXED].given ? !o.fixed : -1}};
+    struct fn_infer infer;
+    int rc = fn_infer_file(&infer, &options);
+    if (rc)
+        return rc;
+    rc = evaluate(&infer, &options);
+    fn_infer_close(&infer);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    const char **operands = NULL;
+    size_t count = 0;
+    int rc;
+    fn_signals_setup();
+    fn_log_setup(tool.name, FN_LOG_NORMAL);
+    rc = fn_args_parse(&tool, argc, argv, &operands, &count);
+    if (rc == FN_ARGS_DONE)
+        return fn_tool_exit(&tool, FN_OK);
+    if (!rc)
+        rc = check_options(operands, count);
+    if (!rc) {
+        fn_log_setup(tool.name, o.common.quiet     ? FN_LOG_QUIET
+                                : o.common.verbose ? FN_LOG_VERBOSE
+                                                   : FN_LOG_NORMAL);
+        rc = run();
+    }
+    fn_args_free(&tool, &operands);
+    return fn_tool_exit(&tool, rc);
+}
