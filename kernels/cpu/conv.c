@@ -1,35 +1,89 @@
 /* SPDX-License-Identifier: MIT */
-/* Convolutions: a oneDNN primitive for each pass that was planned. */
+/* Convolutions: oneDNN primitives for each pass that was planned.
+ *
+ * Large ones run a few images at a time. What a piece leaves in the cache is then used there: by
+ * the statistics of the output, by a gradient that is added to another, by Winograd's
+ * transformations; and the workspace is that of a piece. */
 #include "kernels/cpu/cpu.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "kernels/host.h"
+
+/* The batch in `pieces` pieces of `least` images, the first `longer` of them one longer. */
+struct pass {
+    struct fn_dnn_conv *conv[2]; /* for `least` images, and for one more; NULL: none are */
+};
 
 struct fn_conv {
     struct fn_conv_shape shape;
     struct fn_dnn *dnn;
-    struct fn_dnn_conv *forward, *backward_data, *backward_weights;
+    size_t pieces, least, longer;
+    size_t x_image, y_image; /* floats */
+    struct pass forward, backward_data, backward_weights;
     size_t primitive_bytes; /* of workspace, for the primitives; then a gradient to be added */
     size_t workspace_bytes;
 };
 
-static int open_pass(struct fn_dev *dev, struct fn_conv *p, int pass, struct fn_dnn_conv **conv)
+/* Images of a piece: what they read and write fits into a few cores' caches, but there is work for
+ * all threads. */
+static size_t piece_images(const struct fn_dev *dev, size_t image_bytes)
 {
-    int rc = fn_dnn_conv_open(dev->dnn, &p->shape, pass, conv);
-    if (rc != FN_OK)
-        return rc;
-    size_t bytes = fn_dnn_conv_workspace(*conv);
-    if (bytes > p->primitive_bytes)
-        p->primitive_bytes = bytes;
+    const size_t cache = (size_t)16 << 20;
+    size_t fits = cache / image_bytes, least = 4 * (size_t)dev->threads;
+    if (least < 8)
+        least = 8;
+    return fits > least ? fits : least;
+}
+
+static void divide(struct fn_dev *dev, struct fn_conv *p)
+{
+    const struct fn_conv_shape *s = &p->shape;
+    size_t n = (size_t)s->n, most;
+    p->x_image = (size_t)s->h * (size_t)s->w * (size_t)s->cin;
+    p->y_image = (size_t)fn_conv_out_h(s) * (size_t)fn_conv_out_w(s) * (size_t)s->cout;
+    most = piece_images(dev, sizeof(float) * (p->x_image + p->y_image));
+    p->pieces = n <= most + most / 2 ? 1 : (n + most - 1) / most;
+    p->least = n / p->pieces;
+    p->longer = n % p->pieces;
+}
+
+static int open_pass(struct fn_dev *dev, struct fn_conv *p, int pass, struct pass *out)
+{
+    for (int i = 0; i < 2; i++) {
+        struct fn_conv_shape piece = p->shape;
+        piece.n = (int)p->least + i;
+        if (i == 1 && p->longer == 0)
+            break;
+        int rc = fn_dnn_conv_open(dev->dnn, &piece, pass, &out->conv[i]);
+        if (rc != FN_OK)
+            return rc;
+        size_t bytes = fn_dnn_conv_workspace(out->conv[i]);
+        if (bytes > p->primitive_bytes)
+            p->primitive_bytes = bytes;
+    }
     return FN_OK;
+}
+
+static void close_pass(struct pass *pass)
+{
+    fn_dnn_conv_close(&pass->conv[0]);
+    fn_dnn_conv_close(&pass->conv[1]);
+}
+
+/* Floats of a gradient that is made in the workspace and added to what is there. */
+static size_t added_floats(const struct fn_conv *p, int passes)
+{
+    size_t dx = passes & FN_BACKWARD_DATA ? (p->least + 1) * p->x_image : 0;
+    size_t dw = passes & FN_BACKWARD_WEIGHTS && p->pieces > 1 ? fn_cpu_conv_weights(p) : 0;
+    return dx > dw ? dx : dw;
 }
 
 int fn_cpu_conv_plan(struct fn_dev *dev, const struct fn_conv_shape *shape, int passes,
                      struct fn_conv **plan, size_t *workspace)
 {
     int rc = FN_OK;
-    size_t added = 0;
     void *scratch;
     fn_cpu_enter(dev);
     assert(shape->cin == 3 || shape->cin % FN_CHANNEL_ALIGN == 0);
@@ -41,6 +95,7 @@ int fn_cpu_conv_plan(struct fn_dev *dev, const struct fn_conv_shape *shape, int 
         return fn_fail(FN_ENOMEM, "out of memory for the plan of a convolution");
     p->shape = *shape;
     p->dnn = dev->dnn;
+    divide(dev, p);
     if (passes & FN_FORWARD)
         rc = open_pass(dev, p, FN_FORWARD, &p->forward);
     if (rc == FN_OK && passes & FN_BACKWARD_DATA)
@@ -53,9 +108,7 @@ int fn_cpu_conv_plan(struct fn_dev *dev, const struct fn_conv_shape *shape, int 
         fn_cpu_conv_free(plan);
         return rc;
     }
-    if (passes & FN_BACKWARD_DATA)
-        added = fn_cpu_tensor_bytes(dev, shape->n, shape->h, shape->w, shape->cin);
-    p->workspace_bytes = p->primitive_bytes + added;
+    p->workspace_bytes = p->primitive_bytes + sizeof(float) * added_floats(p, passes);
     *workspace = p->workspace_bytes;
     return FN_OK;
 }
@@ -65,9 +118,9 @@ void fn_cpu_conv_free(struct fn_conv **plan)
     struct fn_conv *p = *plan;
     if (!p)
         return;
-    fn_dnn_conv_close(&p->forward);
-    fn_dnn_conv_close(&p->backward_data);
-    fn_dnn_conv_close(&p->backward_weights);
+    close_pass(&p->forward);
+    close_pass(&p->backward_data);
+    close_pass(&p->backward_weights);
     free(p);
     *plan = NULL;
 }
@@ -131,36 +184,87 @@ static int check_workspace(const struct fn_dev *dev, const struct fn_conv *plan)
     return FN_OK;
 }
 
+/* Piece i: its first image, how many they are. */
+static size_t piece(const struct fn_conv *p, size_t i, size_t *images)
+{
+    *images = p->least + (i < p->longer);
+    return i * p->least + (i < p->longer ? i : p->longer);
+}
+
+static int run(struct fn_dev *dev, const struct pass *pass, size_t longer, const float *x,
+               const float *w, const float *y)
+{
+    return fn_dnn_conv_run(dev->dnn, pass->conv[longer], x, w, y, dev->workspace);
+}
+
+static float *added(const struct fn_dev *dev, const struct fn_conv *plan)
+{
+    return (float *)(void *)((char *)dev->workspace + plan->primitive_bytes);
+}
+
+static void add(struct fn_dev *dev, const float *x, size_t count, float *y)
+{
+#pragma omp parallel num_threads(dev->threads)
+    {
+        size_t begin, end;
+        fn_cpu_share(count, &begin, &end);
+        dev->loops->add(x + begin, end - begin, y + begin);
+    }
+}
+
 int fn_cpu_conv_forward(struct fn_dev *dev, const struct fn_conv *plan, const struct fn_tensor *x,
                         const void *w, const struct fn_tensor *y, void *stats)
 {
-    assert(plan->forward && is_input(&plan->shape, x) && is_output(&plan->shape, y));
+    assert(plan->forward.conv[0] && is_input(&plan->shape, x) && is_output(&plan->shape, y));
     fn_cpu_enter(dev);
     int rc = check_workspace(dev, plan);
-    if (rc == FN_OK)
-        rc = fn_dnn_conv_run(dev->dnn, plan->forward, x->data, w, y->data, dev->workspace);
     if (rc == FN_OK && stats)
-        rc = fn_cpu_stats(dev, y, stats);
+        rc = fn_cpu_stats_begin(dev, y->c);
+    for (size_t i = 0; i < plan->pieces && rc == FN_OK; i++) {
+        size_t images, first = piece(plan, i, &images);
+        struct fn_tensor part = *y;
+        part.n = (int)images;
+        part.data = (float *)y->data + first * plan->y_image;
+        rc = run(dev, &plan->forward, i < plan->longer, (float *)x->data + first * plan->x_image, w,
+                 part.data);
+        if (rc == FN_OK && stats)
+            fn_cpu_stats_add(dev, &part);
+    }
+    if (rc == FN_OK && stats)
+        fn_cpu_stats_end(dev, y, stats);
     return rc;
 }
 
 static int backward_data(struct fn_dev *dev, const struct fn_conv *plan, const void *w,
                          const struct fn_tensor *dy, const struct fn_tensor *dx, int accumulate)
 {
-    size_t count = (size_t)dx->n * (size_t)dx->h * (size_t)dx->w * (size_t)dx->c;
-    float *out = dx->data, *into = out;
-    if (accumulate)
-        into = (float *)(void *)((char *)dev->workspace + plan->primitive_bytes);
-    int rc = fn_dnn_conv_run(dev->dnn, plan->backward_data, into, w, dy->data, dev->workspace);
-    if (rc != FN_OK || !accumulate)
-        return rc;
-#pragma omp parallel num_threads(dev->threads)
-    {
-        size_t begin, end;
-        fn_cpu_share(count, &begin, &end);
-        dev->loops->add(into + begin, end - begin, out + begin);
+    int rc = FN_OK;
+    for (size_t i = 0; i < plan->pieces && rc == FN_OK; i++) {
+        size_t images, first = piece(plan, i, &images);
+        float *out = (float *)dx->data + first * plan->x_image;
+        float *into = accumulate ? added(dev, plan) : out;
+        rc = run(dev, &plan->backward_data, i < plan->longer, into, w,
+                 (float *)dy->data + first * plan->y_image);
+        if (rc == FN_OK && accumulate)
+            add(dev, into, images * plan->x_image, out);
     }
-    return FN_OK;
+    return rc;
+}
+
+static int backward_weights(struct fn_dev *dev, const struct fn_conv *plan,
+                            const struct fn_tensor *x, const struct fn_tensor *dy, float *dw)
+{
+    int rc = FN_OK;
+    for (size_t i = 0; i < plan->pieces && rc == FN_OK; i++) {
+        size_t images, first = piece(plan, i, &images);
+        float *into = i > 0 ? added(dev, plan) : dw;
+        rc = run(dev, &plan->backward_weights, i < plan->longer,
+                 (float *)x->data + first * plan->x_image, into,
+                 (float *)dy->data + first * plan->y_image);
+        if (rc == FN_OK && i > 0)
+            add(dev, into, fn_cpu_conv_weights(plan), dw);
+    }
+    return rc;
 }
 
 int fn_cpu_conv_backward(struct fn_dev *dev, const struct fn_conv *plan, const struct fn_tensor *x,
@@ -171,12 +275,11 @@ int fn_cpu_conv_backward(struct fn_dev *dev, const struct fn_conv *plan, const s
     fn_cpu_enter(dev);
     int rc = check_workspace(dev, plan);
     if (rc == FN_OK && dw) {
-        assert(plan->backward_weights && is_input(&plan->shape, x));
-        rc = fn_dnn_conv_run(dev->dnn, plan->backward_weights, x->data, dw, dy->data,
-                             dev->workspace);
+        assert(plan->backward_weights.conv[0] && is_input(&plan->shape, x));
+        rc = backward_weights(dev, plan, x, dy, dw);
     }
     if (rc == FN_OK && dx) {
-        assert(plan->backward_data && is_input(&plan->shape, dx));
+        assert(plan->backward_data.conv[0] && is_input(&plan->shape, dx));
         rc = backward_data(dev, plan, w, dy, dx, accumulate);
     }
     return rc;

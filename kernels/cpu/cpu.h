@@ -84,8 +84,12 @@ static inline size_t fn_cpu_sum(const struct fn_planes *p, size_t per_channel, s
 /* Inside a parallel region, by all threads: sums of the others into the first thread's. */
 void fn_cpu_sums_join(double *sums, size_t count, int threads);
 
-/* mean[c] and biased var[c] of a tensor -> stats. */
+/* mean[c] and biased var[c] of a tensor -> stats; or of one that comes in pieces (some of its
+ * images each), in the same order every time. Nothing else may use the scratch in between. */
 int fn_cpu_stats(struct fn_dev *dev, const struct fn_tensor *t, float *stats);
+int fn_cpu_stats_begin(struct fn_dev *dev, int c);
+void fn_cpu_stats_add(struct fn_dev *dev, const struct fn_tensor *piece);
+void fn_cpu_stats_end(struct fn_dev *dev, const struct fn_tensor *whole, float *stats);
 
 /* ---- the ops, as in op.h -------------------------------------------------------------------- */
 int fn_cpu_alloc(struct fn_dev *dev, size_t bytes, int kind, void **out);

@@ -178,23 +178,43 @@ static void maxpool(const float *x, size_t w, size_t oh, size_t ow, float *y, ui
         }
 }
 
+/* One row of inputs: = or += what a row of outputs gives back to it, the inputs being elements
+ * k, k + 1 and k + 2 of the outputs' windows. */
+static void maxpool_back_row(const float *dy, const uint8_t *index, int32_t k, size_t w, size_t ow,
+                             int accumulate, float *dx)
+{
+    vec before = {0}; /* what the output to the left gives to the column they share */
+    for (size_t j = 0; j < ow; j++) {
+        ivec taken = __builtin_convertvector(((const bvec *)index)[j], ivec);
+        vec d = AT(dy, j), even = before + MASK(taken == k, d), odd = MASK(taken == k + 1, d);
+        before = MASK(taken == k + 2, d);
+        if (accumulate) {
+            even += AT(dx, 2 * j);
+            odd += AT(dx, 2 * j + 1);
+        }
+        PUT(dx, 2 * j) = even;
+        PUT(dx, 2 * j + 1) = odd;
+    }
+    if (accumulate)
+        before += AT(dx, 2 * ow);
+    PUT(dx, 2 * ow) = before;
+    for (size_t j = 2 * ow + 1; j < w && !accumulate; j++)
+        PUT(dx, j) = (vec){0};
+}
+
 static void maxpool_back(const float *dy, const uint8_t *index, size_t h, size_t w, size_t oh,
                          size_t ow, int accumulate, float *dx)
 {
-    for (size_t i = 0; i < h; i++)
-        for (size_t j = 0; j < w; j++, dx += B) {
-            /* Outputs whose window holds (i, j): rows i/2 - 1 (for even i) and i/2. */
-            size_t top = i / 2 - (i % 2 == 0 && i > 0), left = j / 2 - (j % 2 == 0 && j > 0);
-            vec sum = accumulate ? AT(dx, 0) : (vec){0};
-            for (size_t a = top; a <= i / 2 && a < oh; a++)
-                for (size_t b = left; b <= j / 2 && b < ow; b++) {
-                    size_t at = a * ow + b;
-                    int32_t k = (int32_t)((i - 2 * a) * 3 + j - 2 * b); /* of at's nine */
-                    ivec taken = __builtin_convertvector(((const bvec *)index)[at], ivec);
-                    sum += MASK(taken == k, AT(dy, at));
-                }
-            PUT(dx, 0) = sum;
-        }
+    for (size_t i = 0; i < h; i++, dx += w * B) {
+        /* Rows of outputs whose windows hold row i: i/2 - 1 (for even i) and i/2. */
+        size_t first = i % 2 == 0 && i > 0 ? i / 2 - 1 : i / 2;
+        int more = accumulate;
+        for (size_t a = first; a <= i / 2 && a < oh; a++, more = 1)
+            maxpool_back_row(dy + a * ow * B, index + a * ow * B, (int32_t)(i - 2 * a) * 3, w, ow,
+                             more, dx);
+        if (!more)
+            memset(dx, 0, w * B * sizeof *dx);
+    }
 }
 
 static void avgpool(const float *x, size_t pixels, float *y)

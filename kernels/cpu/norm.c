@@ -21,34 +21,53 @@ void fn_cpu_sums_join(double *sums, size_t count, int threads)
             sums[i] += sums[(size_t)t * count + i];
 }
 
-int fn_cpu_stats(struct fn_dev *dev, const struct fn_tensor *t, float *stats)
+int fn_cpu_stats_begin(struct fn_dev *dev, int c)
 {
-    const struct fn_planes p = fn_cpu_planes(dev, t);
-    size_t c = (size_t)t->c, count = 2 * c, block = p.loops->block;
-    double n = (double)(p.images * p.pixels);
     void *scratch;
-    int rc = fn_cpu_scratch(dev, fn_cpu_sums_bytes(dev, t->c, 2), &scratch);
-    if (rc != FN_OK)
-        return rc;
-    double *sums = scratch;
+    size_t bytes = fn_cpu_sums_bytes(dev, c, 2);
+    int rc = fn_cpu_scratch(dev, bytes, &scratch);
+    if (rc == FN_OK)
+        memset(scratch, 0, bytes);
+    return rc;
+}
+
+void fn_cpu_stats_add(struct fn_dev *dev, const struct fn_tensor *piece)
+{
+    const struct fn_planes p = fn_cpu_planes(dev, piece);
 #pragma omp parallel num_threads(dev->threads)
     {
-        size_t begin, end, me = fn_cpu_thread();
-        double *mine = sums + me * count;
-        memset(mine, 0, count * sizeof *mine);
+        size_t begin, end, block = p.loops->block;
+        double *mine = (double *)dev->scratch + fn_cpu_thread() * 2 * (size_t)piece->c;
         fn_cpu_share(p.images * p.blocks, &begin, &end);
         for (size_t i = begin; i < end; i++)
             p.loops->moments(fn_cpu_plane(&p, i / p.blocks, i % p.blocks), p.pixels,
                              mine + i % p.blocks * 2 * block);
-#pragma omp barrier
-        fn_cpu_sums_join(sums, count, dev->threads);
     }
+}
+
+void fn_cpu_stats_end(struct fn_dev *dev, const struct fn_tensor *whole, float *stats)
+{
+    const struct fn_planes p = fn_cpu_planes(dev, whole);
+    size_t c = (size_t)whole->c;
+    double n = (double)(p.images * p.pixels), *sums = dev->scratch;
+    for (size_t t = 1; t < (size_t)dev->threads; t++)
+        for (size_t i = 0; i < 2 * c; i++)
+            sums[i] += sums[t * 2 * c + i];
     for (size_t i = 0; i < c; i++) {
         double mean = sums[fn_cpu_sum(&p, 2, 0, i)] / n;
         double variance = sums[fn_cpu_sum(&p, 2, 1, i)] / n - mean * mean;
         stats[i] = (float)mean;
         stats[c + i] = (float)(variance < 0 ? 0 : variance);
     }
+}
+
+int fn_cpu_stats(struct fn_dev *dev, const struct fn_tensor *t, float *stats)
+{
+    int rc = fn_cpu_stats_begin(dev, t->c);
+    if (rc != FN_OK)
+        return rc;
+    fn_cpu_stats_add(dev, t);
+    fn_cpu_stats_end(dev, t, stats);
     return FN_OK;
 }
 
