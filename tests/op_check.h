@@ -22,7 +22,7 @@
 
 #include "kernels/op.h"
 
-enum { FN_CHECK_BLOCKS = 64, FN_CHECK_KEPT = 24 };
+enum { FN_CHECK_BLOCKS = 64, FN_CHECK_KEPT = 48 };
 
 /* One array that a case left behind. */
 struct fn_kept {

@@ -24,7 +24,7 @@ static const struct fn_conv_shape conv_shapes[] = {
     {2, 8, 6, 16, 3, 3, 2, 0, 16}, /* the last row and column are not read */
     {1, 3, 3, 16, 3, 3, 2, 0, 16},
     {1, 5, 5, 1792, 1, 1, 1, 1, 192},
-    {3, 17, 17, 128, 1, 7, 1, 1, 128}, /* enough work for all threads */
+    {2, 17, 17, 64, 1, 7, 1, 1, 128}, /* enough work for all threads */
     {13, 3, 3, 208, 1, 1, 1, 1, 16},
     {1, 9, 8, 80, 3, 3, 1, 0, 192},
     {2, 3, 3, 192, 3, 1, 1, 1, 192},
@@ -310,7 +310,7 @@ static void test_tensor(void **state)
 /* The reference adds in one order whatever the threads. */
 static void test_ref_threads(void **state)
 {
-    static const struct fn_conv_shape shape = {3, 17, 17, 128, 3, 3, 1, 1, 64};
+    static const struct fn_conv_shape shape = {2, 11, 11, 64, 3, 3, 1, 1, 64};
     struct fn_check one, three;
     (void)state;
     assert_true(fn_check_open(&one, "ref", 1) && fn_check_open(&three, "ref", 3));

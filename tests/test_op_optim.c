@@ -159,8 +159,6 @@ static void run_optim(struct fn_check *k, const void *the_case)
     for (int t = 1; t <= 4; t++) {
         one_step(k, &p, &rule, t, 0);
         fn_check_keep_losses(k);
-        if (t < 4)
-            k->kept_count = 0;
     }
     keep_params(k, &p);
 }
