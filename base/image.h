@@ -38,8 +38,9 @@ enum fn_image_format { FN_IMAGE_UNKNOWN = 0, FN_IMAGE_JPEG, FN_IMAGE_PNG };
 /* By the first bytes, not by a name. */
 enum fn_image_format fn_image_sniff(const uint8_t *data, size_t bytes);
 
-/* 100 megapixels: a limit that no photograph of a face meets and that 300 MB hold. Sides up to
- * 65,500 (libjpeg's own). Judged from the header, before any allocation. */
+/* 100 megapixels: a limit that no photograph of a face meets and that 300 MB hold (while a
+ * progressive JPEG of that size is decoded, 600 to 800 MB more). Sides up to 65,500 (libjpeg's
+ * own). Judged from the header, before any allocation. */
 #define FN_IMAGE_MAX_PIXELS 100000000ULL
 
 struct fn_codec;
@@ -55,10 +56,13 @@ int fn_image_probe(struct fn_codec *codec, const uint8_t *data, size_t bytes,
                    struct fn_image_info *info);
 
 /* Decode JPEG (baseline, progressive, arithmetic; grey, YCbCr of any subsampling, RGB, CMYK, YCCK)
- * or PNG (every colour type, 1-16 bits, Adam7) to RGB, orientation applied.
+ * or PNG (every colour type, 1-16 bits, Adam7) to RGB, with the orientation applied that a JPEG's
+ * first Exif block or a PNG's eXIf chunk says. Bytes after the end are not looked at.
  * FN_EFORMAT: not an image, or of a kind not taken; FN_ELIMIT: more pixels than `max_pixels`
- * (0: FN_IMAGE_MAX_PIXELS); FN_ECORRUPT: premature end (a missing end marker too), bad Huffman or
- * arithmetic code, a marker inside data, a bad CRC; FN_ENOMEM.
+ * (0: FN_IMAGE_MAX_PIXELS), or a JPEG of more than 100 scans or of so many that decoding takes more
+ * than seconds; FN_ECORRUPT: premature end (a missing end marker too), bad Huffman or arithmetic
+ * code, a marker inside data, progressive scans that do not follow each other, a bad CRC;
+ * FN_ENOMEM. After a failure `out` holds nothing of use, but its buffer can be used again.
  * *warnings (may be NULL) counts what the decoder grumbled about and was taken all the same. */
 int fn_image_decode(struct fn_codec *codec, const uint8_t *data, size_t bytes, uint64_t max_pixels,
                     struct fn_image *out, int *warnings);
