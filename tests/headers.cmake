@@ -16,3 +16,5 @@ foreach(header ${headers})
 endforeach()
 add_library(headers_alone OBJECT ${sources})
 target_link_libraries(headers_alone PRIVATE ${rooms})
+# A struct and a function of one name, as stat(2) has them, is no mistake.
+target_compile_options(headers_alone PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Wno-shadow>)
