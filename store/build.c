@@ -14,34 +14,56 @@
 
 #include "base/file.h"
 
+/* a, b and c in a row. fn_path_check has seen to it that they fit; what does not is cut. */
+static char *join(char *buf, const char *a, const char *b, const char *c)
+{
+    const char *part[] = {a, b, c};
+    size_t used = 0;
+    for (int i = 0; i < 3; i++) {
+        size_t bytes = strlen(part[i]), room = FN_PATH_MAX - 1 - used;
+        bytes = bytes < room ? bytes : room;
+        memcpy(buf + used, part[i], bytes);
+        used += bytes;
+    }
+    buf[used] = 0;
+    return buf;
+}
+
+static char *join_number(char *buf, const char *a, const char *b, uint64_t shard, const char *end)
+{
+    char name[64];
+    snprintf(name, sizeof name, "shard-%05llu%s", (unsigned long long)shard, end);
+    return join(buf, a, b, name);
+}
+
 char *fn_store_file(char *buf, const char *store, const char *name)
 {
-    snprintf(buf, FN_PATH_MAX, "%s/%s", store, name);
-    return buf;
+    return join(buf, store, "/", name);
 }
 
 char *fn_build_file(char *buf, const char *store, const char *name)
 {
-    snprintf(buf, FN_PATH_MAX, "%s/build/%s", store, name);
-    return buf;
+    return join(buf, store, "/build/", name);
 }
 
 char *fn_shard_file(char *buf, const char *store, uint64_t shard)
 {
-    snprintf(buf, FN_PATH_MAX, "%s/shard-%05llu.mdb", store, (unsigned long long)shard);
-    return buf;
+    return join_number(buf, store, "/", shard, ".mdb");
 }
 
 char *fn_build_shard_file(char *buf, const char *store, uint64_t shard)
 {
-    snprintf(buf, FN_PATH_MAX, "%s/build/shard-%05llu.mdb", store, (unsigned long long)shard);
-    return buf;
+    return join_number(buf, store, "/build/", shard, ".mdb");
 }
 
 char *fn_part_file(char *buf, const char *store, uint64_t shard)
 {
-    snprintf(buf, FN_PATH_MAX, "%s/build/shard-%05llu.part", store, (unsigned long long)shard);
-    return buf;
+    return join_number(buf, store, "/build/", shard, ".part");
+}
+
+char *fn_temporary_file(char *buf, const char *path)
+{
+    return join(buf, path, ".tmp", "");
 }
 
 int fn_path_check(const char *store)

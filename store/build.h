@@ -22,7 +22,7 @@ extern "C" {
 #endif
 
 #define FN_PATH_MAX 4096
-#define FN_STORE_PATH_MAX 3900 /* leaves room for the names inside */
+#define FN_STORE_PATH_MAX 3800 /* leaves room for the names inside */
 
 /* ---- paths; buf has FN_PATH_MAX bytes and is returned ---- */
 char *fn_store_file(char *buf, const char *store, const char *name);     /* store/name */
@@ -30,6 +30,7 @@ char *fn_build_file(char *buf, const char *store, const char *name);     /* stor
 char *fn_shard_file(char *buf, const char *store, uint64_t shard);       /* store/shard-N.mdb */
 char *fn_build_shard_file(char *buf, const char *store, uint64_t shard); /* build/shard-N.mdb */
 char *fn_part_file(char *buf, const char *store, uint64_t shard);        /* build/shard-N.part */
+char *fn_temporary_file(char *buf, const char *path);                    /* path.tmp */
 int fn_path_check(const char *store);                                    /* FN_ELIMIT: too long */
 
 /* ---- the lock ---- */

@@ -259,8 +259,8 @@ int fn_index_class_find(const struct fn_index *index, const char *name, size_t b
     uint32_t low = 0, high = (uint32_t)index->head.classes;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        const char *there;
-        size_t there_bytes;
+        const char *there = "";
+        size_t there_bytes = 0;
         int rc = fn_index_class_name(index, middle, &there, &there_bytes);
         if (rc)
             return rc;
@@ -298,7 +298,7 @@ int fn_index_lower_id(const struct fn_index *index, uint64_t location, uint64_t 
 {
     uint64_t low = 0, high = index->head.records;
     while (low < high) {
-        uint64_t middle = low + (high - low) / 2, there;
+        uint64_t middle = low + (high - low) / 2, there = 0;
         int rc = fn_index_location(index, middle, &there);
         if (rc)
             return rc;

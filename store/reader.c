@@ -113,6 +113,11 @@ static void fill_info(struct fn_store *store)
 
 int fn_store_open(struct fn_store **out, const char *path)
 {
+    return fn_store_open_as(out, path, 1);
+}
+
+int fn_store_open_as(struct fn_store **out, const char *path, int whole)
+{
     char file[FN_PATH_MAX];
     *out = NULL;
     int rc = fn_path_check(path);
@@ -127,7 +132,7 @@ int fn_store_open(struct fn_store **out, const char *path)
     store->path = strdup(path);
     rc = store->path ? fn_manifest_load(&store->manifest, path)
                      : fn_fail(FN_ENOMEM, "no memory to open %s", path);
-    if (!rc)
+    if (!rc && whole)
         rc = check_sizes(store);
     if (!rc)
         rc = fn_index_open(&store->index, fn_store_file(file, path, "index.bin"),

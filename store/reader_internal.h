@@ -24,6 +24,8 @@ struct fn_store {
     pthread_mutex_t lock;
 };
 
+/* fn_store_open; whole 0: files that are missing or cut short are found when they are used. */
+int fn_store_open_as(struct fn_store **store, const char *path, int whole);
 /* The opened shard; the first call checks its pages. Any thread. */
 int fn_store_shard(struct fn_store *store, uint64_t number, struct fn_shard **shard);
 /* Number of the shard that holds a group, which must exist. */

@@ -103,8 +103,7 @@ static int copy_file(struct copy *copy, struct fn_build_db *db)
     int rc = fn_pages_plan(pages, copy->first_group, copy->sizes, copy->count);
     if (rc)
         return rc;
-    snprintf(temporary, sizeof temporary, "%s/build/shard-%05llu.tmp", copy->store,
-             (unsigned long long)copy->shard);
+    fn_temporary_file(temporary, fn_build_shard_file(path, copy->store, copy->shard));
     rc = fn_sink_open(&copy->file, temporary, fn_shard_file(path, copy->store, copy->shard));
     if (!rc)
         rc = fn_sink_write(copy->file, pages->head, FN_PAGES_HEAD);
@@ -129,8 +128,7 @@ static int copy_file(struct copy *copy, struct fn_build_db *db)
 static int copy_shard(struct copy *copy, struct fn_build_db *db)
 {
     char temporary[FN_PATH_MAX], path[FN_PATH_MAX];
-    snprintf(temporary, sizeof temporary, "%s/build/shard-%05llu.part.tmp", copy->store,
-             (unsigned long long)copy->shard);
+    fn_temporary_file(temporary, fn_part_file(path, copy->store, copy->shard));
     int rc = fn_build_db_walk(db, FN_TABLE_GROUPS, copy, note_size);
     if (!rc)
         rc = fn_sink_open(&copy->part, temporary, fn_part_file(path, copy->store, copy->shard));

@@ -142,7 +142,7 @@ int fn_sink_file(const char *store, const char *name, const void *data, size_t b
 {
     char temporary[FN_PATH_MAX], path[FN_PATH_MAX];
     struct fn_sink *sink = NULL;
-    snprintf(temporary, sizeof temporary, "%s/build/%s.tmp", store, name);
+    fn_temporary_file(temporary, fn_build_file(path, store, name));
     int rc = fn_sink_open(&sink, temporary, fn_store_file(path, store, name));
     if (!rc)
         rc = fn_sink_write(sink, data, bytes);

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "store/build.h"
+
 #define FAN_IN 256
 #define RUN_BUFFER ((size_t)64 << 10)
 #define ITEM_HEAD sizeof(uint16_t) /* an item's length stands before it */
@@ -96,8 +98,8 @@ void fn_sort_close(struct fn_sort **out)
 
 static int make_file(struct fn_sort *sort)
 {
-    char path[4096];
-    snprintf(path, sizeof path, "%s/sort.tmp", sort->folder);
+    char path[FN_PATH_MAX];
+    fn_store_file(path, sort->folder, "sort.tmp");
     sort->fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (sort->fd < 0)
         return fn_fail_errno("cannot create %s", path);

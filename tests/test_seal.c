@@ -136,7 +136,8 @@ static void test_killed(void **state)
     (void)state;
     make_store(&odd_rows, in_folder("a"), NULL);
     for (uint64_t round = 0; round < 6; round++) {
-        char *path = in_folder("b");
+        char path[4200];
+        snprintf(path, sizeof path, "%s", in_folder("b"));
         for (uint64_t i = 0; i < 6; i++)
             run_child(path, round * 100 + i, 0);
         int limit = 60000; /* microseconds; longer and longer, so that it ends on any machine */
@@ -165,7 +166,8 @@ static void test_refusals(void **state)
     struct fn_writer_counts counts;
     struct fn_position from;
     struct fn_store *store = NULL;
-    char *path = in_folder("db");
+    char path[4200];
+    snprintf(path, sizeof path, "%s", in_folder("db"));
     assert_int_equal(fn_store_open(&store, path), FN_ENOENT);
     assert_ok(fn_writer_open(&writer, path, &content, 0, &from, &counts));
     assert_int_equal(fn_writer_open(&second, path, &content, 0, &from, &counts), FN_EBUSY);
