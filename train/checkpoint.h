@@ -34,11 +34,13 @@ extern "C" {
 struct fn_train_state {
     uint64_t step; /* updates done: the global step */
     int64_t epoch; /* the current one; its number in schedule and console */
-    int64_t batch; /* batches of it that are done; all of them: validated, but not yet evaluated */
+    int64_t batch; /* batches of it that are done */
+    int validated; /* its batches and its validation are done, LFW is not */
     uint64_t seed;
     char content_id[33];                       /* of the store */
     char backend[16], bits[128], precision[8]; /* what equal bits depend on */
     double average_xent, average_total;        /* moving averages of TensorBoard's curves */
+    double decay;                              /* loss of the weights in the last step */
     int64_t best_step;                         /* of the best LFW accuracy so far; -1: none */
     double best_accuracy;
     int went_back; /* the one return to a checkpoint after steps that were not finite is used up */

@@ -34,6 +34,7 @@ int fn_state_write(const char *path, const struct fn_train_state *s, const json_
         bad |= json_object_set_new(o, "step", json_integer((json_int_t)s->step));
         bad |= json_object_set_new(o, "epoch", json_integer(s->epoch));
         bad |= json_object_set_new(o, "batch", json_integer(s->batch));
+        bad |= json_object_set_new(o, "validated", json_integer(s->validated));
         bad |= json_object_set_new(o, "seed", json_integer((json_int_t)s->seed));
         bad |= set_text(o, "content_id", s->content_id);
         bad |= set_text(o, "backend", s->backend);
@@ -41,6 +42,7 @@ int fn_state_write(const char *path, const struct fn_train_state *s, const json_
         bad |= set_text(o, "precision", s->precision);
         bad |= json_object_set_new(o, "average_xent", json_real(s->average_xent));
         bad |= json_object_set_new(o, "average_total", json_real(s->average_total));
+        bad |= json_object_set_new(o, "decay", json_real(s->decay));
         bad |= json_object_set_new(o, "best_step", json_integer(s->best_step));
         bad |= json_object_set_new(o, "best_accuracy", json_real(s->best_accuracy));
         bad |= json_object_set_new(o, "went_back", json_integer(s->went_back));
@@ -78,13 +80,15 @@ static int get_count(const json_t *o, const char *key, const char *where, int64_
 
 static int read_fields(const json_t *o, const char *path, struct fn_train_state *s)
 {
-    int64_t step = 0, seed = 0, went_back = 0;
+    int64_t step = 0, seed = 0, validated = 0, went_back = 0;
     json_t *options = NULL;
     int rc = get_count(o, "step", path, &step);
     if (!rc)
         rc = get_count(o, "epoch", path, &s->epoch);
     if (!rc)
         rc = get_count(o, "batch", path, &s->batch);
+    if (!rc)
+        rc = get_count(o, "validated", path, &validated);
     if (!rc)
         rc = fn_json_int(o, "seed", path, &seed);
     if (!rc)
@@ -104,11 +108,14 @@ static int read_fields(const json_t *o, const char *path, struct fn_train_state 
     if (!rc)
         rc = fn_json_real(o, "average_total", path, &s->average_total);
     if (!rc)
+        rc = fn_json_real(o, "decay", path, &s->decay);
+    if (!rc)
         rc = fn_json_real(o, "best_accuracy", path, &s->best_accuracy);
     if (!rc)
         rc = fn_json_member(o, "options", JSON_OBJECT, path, &options);
     s->step = (uint64_t)step;
     s->seed = (uint64_t)seed;
+    s->validated = validated != 0;
     s->went_back = went_back != 0;
     s->options = json_incref(options);
     return rc;

@@ -18,11 +18,14 @@ static int open_pictures(struct fn_lfw_run *r)
             rc = fn_lfw_from_store(&r->lfw, r->pairs, r->store);
         return rc ? rc : fn_source_store(&r->source, r->store);
     }
+    r->root = strdup(o->tree);
+    if (!r->root)
+        return fn_fail(FN_ENOMEM, "no memory for a path");
     rc = o->boxes ? fn_boxes_open(&r->boxes, o->boxes) : FN_OK;
     if (!rc)
         rc = fn_lfw_from_tree(&r->lfw, r->pairs, o->tree, r->boxes);
     if (!rc)
-        rc = fn_source_files(&r->source, o->tree, (const char *const *)r->lfw->paths,
+        rc = fn_source_files(&r->source, r->root, (const char *const *)r->lfw->paths,
                              r->lfw->images, r->boxes, o->image_size);
     return rc;
 }
@@ -56,6 +59,7 @@ int fn_lfw_run_open(struct fn_lfw_run **out, const struct fn_lfw_run_options *op
         return rc;
     }
     say_missing(r);
+    r->options.pairs = r->options.tree = r->options.boxes = r->options.store = NULL;
     *out = r;
     return FN_OK;
 }
@@ -77,6 +81,7 @@ void fn_lfw_run_close(struct fn_lfw_run **run)
     fn_store_close(&r->store);
     fn_boxes_close(&r->boxes);
     fn_pairs_close(&r->pairs);
+    free(r->root);
     free(r);
     *run = NULL;
 }

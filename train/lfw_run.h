@@ -21,7 +21,8 @@ struct fn_lfw_run_options {
 };
 
 struct fn_lfw_run {
-    struct fn_lfw_run_options options;
+    struct fn_lfw_run_options options; /* its paths are forgotten after opening */
+    char *root;                        /* of a tree; the source reads it */
     struct fn_pairs *pairs;
     struct fn_boxes *boxes;
     struct fn_store *store;

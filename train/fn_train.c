@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* fn-train: a store in, a trained network out. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "train/run.h"
+
+/* A line a figure on stdout, or all of it as JSON. */
+static int report(const struct fn_run *run, int as_json)
+{
+    json_t *summary = fn_run_summary(run), *value;
+    const char *key;
+    int rc = summary ? FN_OK : fn_fail(FN_ENOMEM, "no memory for the summary");
+    if (!rc && as_json)
+        rc = fn_json_print(summary);
+    else if (!rc)
+        json_object_foreach(summary, key, value)
+        {
+            if (json_is_string(value))
+                printf("%s: %s\n", key, json_string_value(value));
+            else if (json_is_integer(value))
+                printf("%s: %lld\n", key, (long long)json_integer_value(value));
+            else if (json_is_real(value))
+                printf("%s: %.5g\n", key, json_real_value(value));
+        }
+    json_decref(summary);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    const struct fn_train_options *o = NULL;
+    struct fn_run *run = NULL;
+    char *checkpoint = NULL;
+    int rc;
+    fn_signals_setup();
+    fn_log_setup(fn_train_tool()->name, FN_LOG_NORMAL);
+    rc = fn_train_options_parse(argc, argv, &o, &checkpoint);
+    if (rc == FN_ARGS_DONE)
+        return fn_tool_exit(fn_train_tool(), FN_OK);
+    if (!rc) {
+        fn_log_setup(fn_train_tool()->name, o->common.quiet     ? FN_LOG_QUIET
+                                            : o->common.verbose ? FN_LOG_VERBOSE
+                                                                : FN_LOG_NORMAL);
+        rc = fn_run_open(&run, o, checkpoint);
+    }
+    if (!rc)
+        rc = fn_run_train(run);
+    if (!rc)
+        rc = report(run, o->common.json);
+    fn_run_close(&run);
+    fn_train_options_free();
+    free(checkpoint);
+    return fn_tool_exit(fn_train_tool(), rc);
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/* A training run, from opening to its last epoch. */
+#include "train/run.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "train/run_parts.h"
+
+static int open_rings(struct fn_run *r)
+{
+    const struct fn_embed_options embed = {r->step.per_image, r->o->lfw_flip, fn_run_workers(r)};
+    int rc = fn_ring_open(r, &r->train_ring, (int)r->o->batch_size);
+    if (!rc && r->split->val.count)
+        rc = fn_ring_open(r, &r->eval_ring, fn_exec_get_options(r->eval)->n);
+    if (!rc && r->lfw)
+        rc = fn_lfw_run_attach(r->lfw, r->eval, &embed);
+    return rc ? rc : fn_run_feed(r);
+}
+
+/* Where a new run stands, or the checkpoint did. */
+static int open_state(struct fn_run *r)
+{
+    if (r->resumed)
+        return fn_checkpoint_state(r->resumed, &r->state);
+    r->state = (struct fn_train_state){.epoch = 1, .seed = (uint64_t)r->o->seed, .best_step = -1};
+    r->state.best_accuracy = -1;
+    return FN_OK;
+}
+
+int fn_run_open(struct fn_run **out, const struct fn_train_options *o, const char *checkpoint)
+{
+    struct fn_run *r = calloc(1, sizeof *r);
+    struct fn_run_figures *f;
+    int rc;
+    *out = NULL;
+    if (!r)
+        return fn_fail(FN_ENOMEM, "no memory for a run");
+    r->o = o;
+    r->resumed = checkpoint;
+    r->lock = -1;
+    r->began = fn_now();
+    f = &r->figures;
+    f->loss = f->accuracy = f->validation_loss = f->validation_xent = NAN;
+    f->validation_accuracy = f->lfw_accuracy = f->lfw_val = NAN;
+    rc = open_state(r);
+    if (!rc)
+        rc = fn_run_data_open(r);
+    if (!rc)
+        snprintf(r->state.content_id, sizeof r->state.content_id, "%s",
+                 fn_store_get_info(r->store)->content_id);
+    if (!rc)
+        rc = fn_run_net_open(r);
+    if (!rc)
+        rc = fn_run_folder_open(r);
+    if (!rc && r->resumed)
+        rc = fn_checkpoint_cut(r->folder, r->state.step);
+    if (!rc)
+        rc = fn_run_log_open(r);
+    if (!rc)
+        rc = open_rings(r);
+    if (!rc && r->resumed)
+        fn_info("Going on from step %llu, epoch %lld, batch %lld",
+                (unsigned long long)r->state.step, (long long)r->state.epoch,
+                (long long)r->state.batch);
+    if (rc)
+        fn_run_close(&r);
+    *out = r;
+    return rc;
+}
+
+void fn_run_close(struct fn_run **run)
+{
+    struct fn_run *r = run ? *run : NULL;
+    if (!r)
+        return;
+    fn_run_log_close(r);
+    fn_run_net_close(r);
+    fn_run_data_close(r);
+    fn_run_folder_close(r);
+    fn_train_state_free(&r->state);
+    free(r);
+    *run = NULL;
+}
+
+/* ---- epochs --------------------------------------------------------------------------------- */
+/* Everything of the current epoch up to its checkpoint. *last: training ends with it. */
+static int train_and_save(struct fn_run *r, double rate, int *last)
+{
+    enum fn_why why = FN_WHY_EPOCH;
+    int rc = fn_run_epoch(r, rate, &why), due;
+    double begin;
+    while (!rc && why == FN_WHY_DIVERGED) {
+        rc = fn_run_go_back(r);
+        if (!rc && r->state.validated) /* its epoch is over: nothing to repeat */
+            return FN_OK;
+        if (!rc)
+            rc = fn_run_rate(r, r->state.epoch, &rate);
+        if (!rc)
+            rc = fn_run_epoch(r, rate, &why);
+    }
+    if (rc)
+        return rc;
+    if (why == FN_WHY_INTERRUPTED)
+        return fn_fail(FN_EINTERRUPTED, "interrupted");
+    *last = why == FN_WHY_ENOUGH || r->state.epoch >= r->o->max_epochs;
+    due = *last || r->state.epoch % r->o->validate_every == 0;
+    if (due && r->split->val.count)
+        rc = fn_run_validate(r);
+    if (rc)
+        return rc;
+    r->state.validated = r->state.batch >= r->o->epoch_size;
+    begin = fn_now();
+    rc = fn_run_save(r, *last);
+    return rc ? rc : fn_run_log_saved(r, fn_now() - begin);
+}
+
+/* LFW and statistics, then on to the next epoch. */
+static int end_epoch(struct fn_run *r, int last)
+{
+    struct fn_run_figures *f = &r->figures;
+    int rc = r->lfw ? fn_run_lfw(r) : FN_OK;
+    if (!rc)
+        rc = fn_run_log_epoch(r);
+    f->all_train_s += f->train_s;
+    f->all_wait_s += f->wait_s;
+    f->train_s = f->validate_s = f->evaluate_s = f->wait_s = 0;
+    f->epoch_steps = 0;
+    if (rc || last)
+        return rc;
+    r->state.epoch++;
+    r->state.batch = 0;
+    r->state.validated = 0;
+    return FN_OK;
+}
+
+static int epochs(struct fn_run *r)
+{
+    int rc = FN_OK, last = 0;
+    while (!rc && !last && r->state.epoch <= r->o->max_epochs) {
+        double rate = 0;
+        if (r->state.validated) { /* resumed between an epoch's checkpoint and its evaluation */
+            last = r->state.epoch >= r->o->max_epochs;
+        } else {
+            rc = fn_run_rate(r, r->state.epoch, &rate);
+            if (!rc && rate <= 0) {
+                fn_info("The schedule ends training before epoch %lld", (long long)r->state.epoch);
+                return FN_OK;
+            }
+            if (!rc)
+                rc = train_and_save(r, rate, &last);
+        }
+        if (!rc)
+            rc = end_epoch(r, last);
+    }
+    return rc;
+}
+
+int fn_run_train(struct fn_run *r)
+{
+    int rc = epochs(r), saved = FN_OK;
+    if (rc != FN_EINTERRUPTED)
+        return rc;
+    if (!r->saved && r->figures.steps)
+        saved = fn_run_save(r, 1);
+    if (saved)
+        return fn_fail_in(saved, "interrupted, but not saved");
+    if (!r->figures.steps && !r->resumed)
+        return fn_fail(FN_EINTERRUPTED, "interrupted before the first batch: nothing to save");
+    return fn_fail(FN_EINTERRUPTED,
+                   "interrupted after step %llu, all is saved; go on with: "
+                   "fn-train --resume %s",
+                   (unsigned long long)r->state.step, r->folder);
+}
+
+static int put_real(json_t *o, const char *key, double value)
+{
+    return json_object_set_new(o, key, isfinite(value) ? json_real(value) : json_null());
+}
+
+static int put_bytes(json_t *o, const char *key, const char *text)
+{
+    return json_object_set_new(o, key, fn_json_bytes(text, strlen(text)));
+}
+
+json_t *fn_run_summary(const struct fn_run *r)
+{
+    const struct fn_run_figures *f = &r->figures;
+    double train_s = f->all_train_s + f->train_s, wait_s = f->all_wait_s + f->wait_s;
+    double images = (double)f->steps * (double)r->o->batch_size;
+    struct fn_loader_stats stats;
+    json_t *o = json_object();
+    int bad;
+    fn_loader_get_stats(r->train_ring.loader, &stats);
+    bad = !o || put_bytes(o, "run", r->folder) || put_bytes(o, "logs", r->log_folder) ||
+          json_object_set_new(o, "step", json_integer((json_int_t)r->state.step)) ||
+          json_object_set_new(o, "epoch", json_integer(r->state.epoch)) ||
+          put_real(o, "seconds", fn_now() - r->began) ||
+          put_real(o, "images_per_second", train_s > 0 ? images / train_s : 0) ||
+          put_real(o, "data_wait", train_s > 0 ? wait_s / train_s : 0) ||
+          put_real(o, "loss", f->loss) || put_real(o, "accuracy", f->accuracy) ||
+          put_real(o, "validation_accuracy", f->validation_accuracy) ||
+          put_real(o, "lfw_accuracy", f->lfw_accuracy) || put_real(o, "lfw_val", f->lfw_val) ||
+          json_object_set_new(o, "bad_pictures", json_integer((json_int_t)stats.bad)) ||
+          json_object_set_new(o, "saved", r->saved ? json_true() : json_false());
+    if (!bad)
+        return o;
+    json_decref(o);
+    return NULL;
+}

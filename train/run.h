@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* A training run: from options to a trained network in a run folder.
+ *
+ *     fn_run_open(&run, options, checkpoint);   everything is opened, planned, printed, checked
+ *     fn_run_train(run);                        epochs: train, validate, save, LFW, statistics
+ *     fn_run_summary(run)                       what became of it
+ *     fn_run_close(&run);
+ *
+ * All of it in one thread; the loaders have their own. */
+#ifndef FN_TRAIN_RUN_H
+#define FN_TRAIN_RUN_H
+
+#include "train/train_options.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct fn_run;
+
+/* checkpoint: folder to go on from, NULL for a new run. */
+int fn_run_open(struct fn_run **run, const struct fn_train_options *options,
+                const char *checkpoint);
+
+/* FN_OK: trained to the end. FN_EINTERRUPTED: a signal came; all is saved, the sentence has the
+ * command that goes on. */
+int fn_run_train(struct fn_run *run);
+
+/* Object: run logs step epoch seconds images_per_second data_wait loss accuracy validation_accuracy
+ * lfw_accuracy lfw_val bad_pictures checkpoint; what there is not is null. NULL: out of memory. */
+json_t *fn_run_summary(const struct fn_run *run);
+
+void fn_run_close(struct fn_run **run);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

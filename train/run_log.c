@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/* What a run says and writes down: console lines, tables (TSV), TensorBoard events, lfw_result.txt.
+ *
+ *     steps.tsv       a row a step         cut behind the checkpoint's step on resume
+ *     validation.tsv  a row a validation   keyed by epoch
+ *     epochs.tsv      a row an epoch
+ *     lfw_result.txt  as the original's: step at the epoch's start, accuracy, validation rate */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "train/run_parts.h"
+
+/* summary_op of the original runs every 100 batches; its loss averages have a decay of 0.9. */
+enum { EVENTS_EVERY = 100 };
+#define LOSS_AVERAGE 0.9
+#define SPEED_AVERAGE 0.9
+#define LINE_EVERY_S 0.1 /* a device that does 100 batches a second floods no log */
+
+static const struct {
+    const char *file, *key;
+    struct fn_metrics_column columns[8];
+    size_t count;
+} tables[FN_LOG_COUNT] = {
+    {"steps.tsv",
+     "step",
+     {{"loss", -1},
+      {"center_loss", -1},
+      {"reg_loss", -1},
+      {"xent_loss", -1},
+      {"prelogits_norm", -1},
+      {"accuracy", -1},
+      {"learning_rate", -1}},
+     7},
+    {"validation.tsv", "epoch", {{"val_loss", -1}, {"val_xent_loss", -1}, {"val_accuracy", -1}}, 3},
+    {"epochs.tsv",
+     "epoch",
+     {{"lfw_accuracy", -1},
+      {"lfw_valrate", -1},
+      {"learning_rate", -1},
+      {"time_train", 3},
+      {"time_validate", 3},
+      {"time_evaluate", 3},
+      {"images_per_second", 2},
+      {"data_wait", 5}},
+     8},
+    {"lfw_result.txt", NULL, {{"accuracy", 5}, {"val", 5}}, 2},
+};
+
+/* The last keys that belong to the checkpoint a run goes on from; < 0: none do. */
+static int64_t last_key(const struct fn_run *r, int table)
+{
+    if (!r->resumed)
+        return -1;
+    switch (table) {
+    case FN_LOG_STEPS:
+        return (int64_t)r->state.step;
+    case FN_LOG_VALIDATION:
+        return r->state.epoch - !r->state.validated;
+    case FN_LOG_EPOCHS:
+        return r->state.epoch - 1;
+    default:
+        return fn_run_epoch_start(r) - 1;
+    }
+}
+
+int fn_run_log_open(struct fn_run *r)
+{
+    int rc = fn_events_open(&r->events, r->log_folder,
+                            r->resumed ? (int64_t)r->state.step : (int64_t)-1);
+    for (int i = 0; i < FN_LOG_COUNT && !rc; i++) {
+        char *path = fn_path_join(r->log_folder, tables[i].file);
+        rc = path ? fn_metrics_open(&r->metrics[i], path, tables[i].key, tables[i].columns,
+                                    tables[i].count, last_key(r, i))
+                  : FN_ENOMEM;
+        free(path);
+    }
+    return rc;
+}
+
+int fn_run_log_close(struct fn_run *r)
+{
+    int rc = r->events ? fn_events_close(&r->events) : FN_OK;
+    for (int i = 0; i < FN_LOG_COUNT; i++) {
+        int closed = r->metrics[i] ? fn_metrics_close(&r->metrics[i]) : FN_OK;
+        rc = rc ? rc : closed;
+    }
+    return rc;
+}
+
+/* A full disk must not end a run: what could not be written is said, once a minute at most. */
+static int tolerate(struct fn_run *r, int rc)
+{
+    if (rc != FN_ENOSPC && rc != FN_EIO)
+        return rc;
+    if (fn_now() - r->last_complaint > 60) {
+        r->last_complaint = fn_now();
+        fn_warn("the logs are behind: %s", fn_err_text(rc));
+    }
+    return FN_OK;
+}
+
+static int row(struct fn_run *r, int table, int64_t key, const double *values)
+{
+    return tolerate(r, fn_metrics_row(r->metrics[table], key, values));
+}
+
+static int event(struct fn_run *r, const char *tag, int64_t x, double value)
+{
+    return isfinite(value) ? tolerate(r, fn_events_scalar(r->events, tag, x, value)) : FN_OK;
+}
+
+/* Seconds until the run ends, at this speed. */
+static double time_left(const struct fn_run *r, uint64_t step)
+{
+    int64_t epochs = r->o->max_epochs - r->state.epoch;
+    double steps =
+        (double)(r->o->epoch_size - r->state.batch) + (double)epochs * (double)r->o->epoch_size;
+    if (r->o->max_steps && steps > (double)r->o->max_steps - (double)step)
+        steps = (double)r->o->max_steps - (double)step;
+    return steps * (double)r->o->batch_size / r->figures.speed;
+}
+
+static void say_step(struct fn_run *r, const double *l, double rate, uint64_t step, int64_t batch,
+                     double seconds)
+{
+    struct fn_run_figures *f = &r->figures;
+    double now = fn_now();
+    char left[32];
+    if (now - r->last_line < LINE_EVERY_S && batch < r->o->epoch_size)
+        return;
+    r->last_line = now;
+    fn_info("Epoch: [%d][%d/%d]\tTime %.3f\tLoss %2.3f\tXent %2.3f\tRegLoss %2.3f\tAccuracy "
+            "%2.3f\tLr %2.5f\tCl %2.3f\t%.1f images/s\tData-wait %.1f%%\tETA %s",
+            (int)r->state.epoch, (int)batch, (int)r->o->epoch_size, seconds, f->loss,
+            l[FN_LOSS_XENT], fn_step_regularization(l, &r->step), f->accuracy, rate,
+            l[FN_LOSS_CENTER], f->speed, f->train_s > 0 ? 100 * f->wait_s / f->train_s : 0,
+            fn_human_time(time_left(r, step), left, sizeof left));
+}
+
+static int events_of_step(struct fn_run *r, const double *l, double rate, int64_t step)
+{
+    const struct fn_run_figures *f = &r->figures;
+    int rc = event(r, "learning_rate_1", step, rate); /* TensorFlow's spellings */
+    if (!rc)
+        rc = event(r, "cross_entropy__raw_", step, l[FN_LOSS_XENT]);
+    if (!rc)
+        rc = event(r, "cross_entropy_1", step, r->state.average_xent);
+    if (!rc)
+        rc = event(r, "total_loss__raw_", step, f->loss);
+    if (!rc)
+        rc = event(r, "total_loss_1", step, r->state.average_total);
+    if (!rc)
+        rc = event(r, "accuracy", step, f->accuracy);
+    if (!rc)
+        rc = event(r, "regularization", step, fn_step_regularization(l, &r->step));
+    if (!rc)
+        rc = event(r, "images_per_second", step, f->speed);
+    return rc ? rc : event(r, "data_wait", step, f->train_s > 0 ? f->wait_s / f->train_s : 0);
+}
+
+int fn_run_log_step(struct fn_run *r, const double l[FN_LOSS_COUNT], double rate, uint64_t step,
+                    int64_t batch, double seconds)
+{
+    struct fn_run_figures *f = &r->figures;
+    double speed = seconds > 0 ? (double)r->o->batch_size / seconds : 0;
+    double total = fn_step_total(l, &r->step);
+    const double values[] = {total,
+                             l[FN_LOSS_CENTER],
+                             fn_step_regularization(l, &r->step),
+                             l[FN_LOSS_XENT],
+                             l[FN_LOSS_NORM],
+                             l[FN_LOSS_CORRECT] / (double)r->o->batch_size,
+                             rate};
+    int rc;
+    f->speed = f->steps ? SPEED_AVERAGE * f->speed + (1 - SPEED_AVERAGE) * speed : speed;
+    f->steps++;
+    f->loss = total;
+    f->accuracy = values[5];
+    f->rate = rate;
+    r->state.decay = l[FN_LOSS_DECAY];
+    if (isfinite(total) && isfinite(l[FN_LOSS_XENT])) {
+        r->state.average_xent =
+            LOSS_AVERAGE * r->state.average_xent + (1 - LOSS_AVERAGE) * l[FN_LOSS_XENT];
+        r->state.average_total = LOSS_AVERAGE * r->state.average_total + (1 - LOSS_AVERAGE) * total;
+    }
+    say_step(r, l, rate, step, batch, seconds);
+    rc = row(r, FN_LOG_STEPS, (int64_t)step, values);
+    if (!rc && step % EVENTS_EVERY == 0)
+        rc = events_of_step(r, l, rate, (int64_t)step);
+    if (!rc && step % EVENTS_EVERY == 0 && r->o->log_histograms)
+        rc = fn_run_log_histograms(r, step);
+    return rc;
+}
+
+int fn_run_log_validation(struct fn_run *r, uint64_t images)
+{
+    struct fn_run_figures *f = &r->figures;
+    const double values[] = {f->validation_loss, f->validation_xent, f->validation_accuracy};
+    int64_t step = (int64_t)r->state.step;
+    int rc;
+    fn_info("Validation Epoch: %d\tTime %.3f\tLoss %2.3f\tXent %2.3f\tAccuracy %2.3f\t(%llu "
+            "pictures)",
+            (int)r->state.epoch, f->validate_s, values[0], values[1], values[2],
+            (unsigned long long)images);
+    rc = row(r, FN_LOG_VALIDATION, r->state.epoch, values);
+    if (!rc)
+        rc = event(r, "validation/loss", step, values[0]);
+    if (!rc)
+        rc = event(r, "validation/cross_entropy", step, values[1]);
+    return rc ? rc : event(r, "validation/accuracy", step, values[2]);
+}
+
+int fn_run_log_lfw(struct fn_run *r, const struct fn_lfw_result *result)
+{
+    const double values[] = {result->accuracy, result->val};
+    int64_t x = fn_run_epoch_start(r);
+    int rc;
+    fn_info("Accuracy: %2.5f+-%2.5f", result->accuracy, result->accuracy_std);
+    fn_info("Validation rate: %2.5f+-%2.5f @ FAR=%2.5f", result->val, result->val_std, result->far);
+    if (result->note[0])
+        fn_verbose("%s", result->note);
+    rc = row(r, FN_LOG_LFW, x, values);
+    if (!rc)
+        rc = event(r, "lfw/accuracy", x, result->accuracy);
+    if (!rc)
+        rc = event(r, "lfw/val_rate", x, result->val);
+    return rc ? rc : event(r, "time/lfw", x, r->figures.evaluate_s);
+}
+
+int fn_run_log_saved(struct fn_run *r, double seconds)
+{
+    int rc = event(r, "time/save_variables", r->state.epoch, seconds);
+    return rc ? rc : event(r, "time/save_metagraph", r->state.epoch, 0);
+}
+
+int fn_run_log_epoch(struct fn_run *r)
+{
+    struct fn_run_figures *f = &r->figures;
+    double images = (double)r->o->batch_size * (double)f->epoch_steps;
+    const double values[] = {f->lfw_accuracy,
+                             f->lfw_val,
+                             f->rate,
+                             f->train_s,
+                             f->validate_s,
+                             f->evaluate_s,
+                             f->train_s > 0 ? images / f->train_s : 0,
+                             f->train_s > 0 ? f->wait_s / f->train_s : 0};
+    int rc = row(r, FN_LOG_EPOCHS, r->state.epoch, values);
+    if (!rc)
+        rc = event(r, "time/total", (int64_t)r->state.step, f->train_s);
+    for (int i = 0; i < FN_LOG_COUNT && !rc; i++)
+        rc = tolerate(r, fn_metrics_flush(r->metrics[i]));
+    return rc ? rc : tolerate(r, fn_events_flush(r->events));
+}
+
+int fn_run_log_sync(struct fn_run *r)
+{
+    int rc = FN_OK;
+    for (int i = 0; i < FN_LOG_COUNT && !rc; i++)
+        rc = tolerate(r, fn_metrics_sync(r->metrics[i]));
+    return rc ? rc : tolerate(r, fn_events_checkpoint(r->events, (int64_t)r->state.step));
+}
+
+static int histogram(struct fn_run *r, int arena, size_t param, const char *tag, float *values,
+                     int64_t step)
+{
+    struct fn_histogram *h = calloc(1, sizeof *h);
+    int rc = h ? fn_model_get(r->model, arena, param, values, FN_F32)
+               : fn_fail(FN_ENOMEM, "no memory for a histogram");
+    if (!rc) {
+        fn_histogram_add(h, values, r->net->params[param].count);
+        rc = tolerate(r, fn_events_histogram(r->events, tag, step, h));
+    }
+    free(h);
+    return rc;
+}
+
+int fn_run_log_histograms(struct fn_run *r, uint64_t step)
+{
+    int rc = FN_OK;
+    for (size_t i = 0; i < r->net->trained_count && !rc; i++) {
+        const struct fn_net_param *p = &r->net->params[i];
+        float *values = malloc(p->count * sizeof *values);
+        char tag[FN_NET_NAME + 16];
+        if (!values)
+            return fn_fail(FN_ENOMEM, "no memory for a histogram");
+        rc = histogram(r, FN_ARENA_W, i, p->name, values, (int64_t)step);
+        snprintf(tag, sizeof tag, "%s/gradients", p->name);
+        if (!rc)
+            rc = histogram(r, FN_ARENA_GRAD, i, tag, values, (int64_t)step);
+        free(values);
+    }
+    return rc;
+}

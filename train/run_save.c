@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* A run's checkpoints: saved, and gone back to. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "train/run_parts.h"
+
+int fn_run_save(struct fn_run *r, int must)
+{
+    double begin = fn_now();
+    char took[32];
+    int rc;
+    json_decref(r->state.options);
+    r->state.options = fn_train_options_json();
+    if (!r->state.options)
+        return fn_fail(FN_ENOMEM, "no memory for the checkpoint's options");
+    r->record.step = (int64_t)r->state.step;
+    rc = fn_run_log_sync(r);
+    if (!rc)
+        rc = fn_checkpoint_write(r->model, &r->record, &r->state, r->classes, r->folder,
+                                 FN_CHECKPOINT_KEPT);
+    if ((rc == FN_ENOSPC || rc == FN_EIO) && !must) {
+        fn_warn("no checkpoint of step %llu: %s; training goes on, the last checkpoint stands",
+                (unsigned long long)r->state.step, fn_err_text(rc));
+        return FN_OK;
+    }
+    if (rc)
+        return rc;
+    r->saved = 1;
+    r->figures.save_s = fn_now() - begin;
+    fn_info("Saved checkpoint of step %llu in %s", (unsigned long long)r->state.step,
+            fn_human_time(r->figures.save_s, took, sizeof took));
+    return FN_OK;
+}
+
+int fn_run_restore(struct fn_run *r, const char *folder)
+{
+    struct fn_train_state state;
+    int rc = fn_checkpoint_state(folder, &state);
+    if (rc)
+        return rc;
+    memcpy(state.backend, r->state.backend, sizeof state.backend);
+    memcpy(state.bits, r->state.bits, sizeof state.bits);
+    memcpy(state.precision, r->state.precision, sizeof state.precision);
+    fn_train_state_free(&r->state);
+    r->state = state;
+    return fn_checkpoint_load(folder, r->model);
+}
+
+int fn_run_go_back(struct fn_run *r)
+{
+    char *folder = NULL;
+    int rc;
+    if (r->state.went_back)
+        return fn_fail(FN_ELIMIT,
+                       "three steps in a row were not finite again after going back to a "
+                       "checkpoint: try a lower --learning_rate");
+    rc = fn_checkpoint_find(r->folder, &folder);
+    if (rc)
+        return fn_fail(FN_ELIMIT, "three steps in a row were not finite, and there is no "
+                                  "checkpoint yet: try a lower --learning_rate");
+    fn_warn("three steps in a row were not finite: going back to %s, once", folder);
+    rc = fn_run_restore(r, folder);
+    r->state.went_back = 1;
+    r->bad_in_row = 0;
+    if (!rc) { /* what was logged since is cut off, as on resume */
+        const char *resumed = r->resumed;
+        rc = fn_run_log_close(r);
+        r->resumed = folder;
+        if (!rc)
+            rc = fn_run_log_open(r);
+        r->resumed = resumed;
+    }
+    free(folder);
+    return rc ? rc : fn_run_feed(r);
+}

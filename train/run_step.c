@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* The batches of an epoch. On a device that works by itself, the losses of a step are read while
+ * the next one runs. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "train/run_parts.h"
+
+/* A step that is queued, and not read yet. */
+struct flight {
+    uint64_t number; /* the step, from 1 */
+    int64_t batch;   /* in its epoch, from 1 */
+    double rate, begin;
+    struct fn_batch data;
+};
+enum { BAD_IN_ROW = 3, NAMED = 8 };
+
+int fn_run_feed(struct fn_run *r)
+{
+    const struct fn_train_options *o = r->o;
+    const struct fn_loader_job job = {
+        .order = fn_sampler_order(&r->sampler),
+        .augment = {(int)o->image_size, o->random_crop, o->random_flip, o->random_rotate,
+                    (uint64_t)o->seed},
+        .on_bad = FN_BAD_REPLACE,
+        .first_batch = r->state.step,
+    };
+    return fn_loader_start(r->train_ring.loader, &job);
+}
+
+static int start(struct fn_run *r, double rate, struct flight *f)
+{
+    const struct fn_train_options *o = r->o;
+    size_t n = (size_t)o->batch_size;
+    size_t bytes = n * (size_t)o->image_size * (size_t)o->image_size * 3;
+    struct fn_step step = {(uint64_t)o->seed, r->state.step, rate, r->state.step + 1};
+    const uint8_t *images;
+    const int32_t *labels;
+    int rc;
+    f->begin = fn_now();
+    rc = fn_loader_next(r->train_ring.loader, &f->data);
+    if (rc)
+        return rc;
+    r->figures.wait_s += fn_now() - f->begin;
+    f->rate = fn_staircase(rate, o->decay_factor, o->decay_epochs, o->epoch_size, step.step);
+    step.lr = f->rate;
+    rc = r->be->batch_upload(r->dev, f->data.slot, f->data.images, bytes, f->data.labels, n,
+                             &images, &labels);
+    if (!rc)
+        rc = r->be->batch_use(r->dev, f->data.slot);
+    if (!rc)
+        rc = fn_step_train(r->train, &step, images, labels, &r->step);
+    r->state.step++;
+    r->state.batch++;
+    r->saved = 0;
+    f->number = r->state.step;
+    f->batch = r->state.batch;
+    return rc ? rc : r->be->losses_post(r->dev, (int)(f->number % 4));
+}
+
+static void report_bad(const struct fn_run *r, const struct flight *f, double bad)
+{
+    char names[600] = "", one[200];
+    size_t used = 0;
+    int n = (int)r->o->batch_size;
+    for (int i = 0; i < n && i < NAMED && used < sizeof names; i++)
+        used +=
+            (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "",
+                             fn_source_name(r->source, f->data.ids[i], one, i ? 60 : sizeof one));
+    fn_warn("step %" PRIu64 ": %.0f values are not finite; the step is skipped (%s%s)", f->number,
+            bad, names, n > NAMED ? ", ..." : "");
+}
+
+/* Read the losses of a step and let its images go. */
+static int finish(struct fn_run *r, const struct flight *f, enum fn_why *why)
+{
+    double losses[FN_LOSS_COUNT], seconds;
+    int rc = r->be->losses_wait(r->dev, (int)(f->number % 4), losses);
+    if (!rc)
+        rc = r->be->batch_release(r->dev, f->data.slot, 1);
+    if (rc)
+        return rc;
+    seconds = fn_now() - (r->last_finish > f->begin ? r->last_finish : f->begin);
+    r->last_finish = fn_now();
+    r->figures.train_s += seconds;
+    r->figures.epoch_steps++;
+    rc = fn_run_log_step(r, losses, f->rate, f->number, f->batch, seconds);
+    r->bad_in_row = losses[FN_LOSS_BAD] > 0 ? r->bad_in_row + 1 : 0;
+    if (losses[FN_LOSS_BAD] > 0)
+        report_bad(r, f, losses[FN_LOSS_BAD]);
+    if (r->bad_in_row >= BAD_IN_ROW)
+        *why = FN_WHY_DIVERGED;
+    fn_loader_release(r->train_ring.loader, f->data.slot);
+    return rc;
+}
+
+static int ended(const struct fn_run *r, enum fn_why *why)
+{
+    if (fn_interrupted())
+        *why = FN_WHY_INTERRUPTED;
+    else if (r->o->max_steps && r->state.step >= (uint64_t)r->o->max_steps)
+        *why = FN_WHY_ENOUGH;
+    return *why != FN_WHY_EPOCH;
+}
+
+int fn_run_epoch(struct fn_run *r, double rate, enum fn_why *why)
+{
+    struct flight flights[2];
+    int ahead = 0, rc = FN_OK; /* flights that are queued */
+    *why = FN_WHY_EPOCH;
+    while (!rc && *why == FN_WHY_EPOCH && r->state.batch < r->o->epoch_size && !ended(r, why)) {
+        rc = start(r, rate, &flights[ahead]);
+        ahead += !rc;
+        if (!rc && ahead > r->lag) {
+            rc = finish(r, &flights[0], why);
+            flights[0] = flights[1];
+            ahead--;
+        }
+        if (!rc && r->o->save_every && r->state.step % (uint64_t)r->o->save_every == 0 &&
+            r->state.batch < r->o->epoch_size && *why == FN_WHY_EPOCH) {
+            while (!rc && ahead > 0)
+                rc = finish(r, &flights[--ahead], why);
+            if (!rc && *why == FN_WHY_EPOCH)
+                rc = fn_run_save(r, 0);
+        }
+    }
+    for (int i = 0; i < ahead && !rc; i++)
+        rc = finish(r, &flights[i], why);
+    return rc;
+}

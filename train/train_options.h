@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* Every option of fn-train: the flags of both originals under their names, with their defaults, and
+ * ours. One table (train_options.c) is the only place where defaults stand.
+ *
+ * A resumed run takes all options as they were recorded in its checkpoint, then those of the new
+ * command line. Some cannot change once a run has begun: what decides the order of the data, the
+ * network's shape, or what its state means. */
+#ifndef FN_TRAIN_TRAIN_OPTIONS_H
+#define FN_TRAIN_TRAIN_OPTIONS_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/args.h"
+#include "base/json.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct fn_train_options {
+    struct fn_common common;
+    /* where from, where to */
+    const char *store, *data_dir, *data_path, *output_dir, *models_base_dir, *logs_base_dir;
+    const char *pretrained_model, *resume;
+    /* the run */
+    const char *loss, *device, *precision, *model_def;
+    int64_t image_size, embedding_size, batch_size, epoch_size, max_epochs, max_steps, seed;
+    int64_t save_every; /* steps; 0: at the end of epochs only */
+    /* pictures */
+    int random_crop, random_flip, random_rotate, fixed;
+    int64_t workers; /* 0: 4 with a GPU, else 1 */
+    double split_ratio, min_val;
+    int64_t validate_every;
+    const char *filter_filename;
+    double filter_percentile;
+    int64_t filter_min_images;
+    /* loss and optimizer */
+    double keep, weight_decay, ema_decay, bn_decay;
+    double center_factor, center_alfa, norm_factor, norm_p, norm_hist_max;
+    const char *optimizer;
+    double learning_rate, decay_factor;
+    int64_t decay_epochs;
+    const char *schedule_file;
+    int log_histograms;
+    /* triplets */
+    int64_t people_per_batch, images_per_person;
+    double alpha;
+    /* LFW */
+    const char *lfw_dir, *lfw_pairs, *lfw_boxes;
+    int64_t lfw_folds, lfw_batch, lfw_metric;
+    int lfw_flip, lfw_subtract_mean;
+    /* accepted for the sake of old command lines; nothing reads them */
+    const char *work_dir, *log_dir;
+    double gpu_memory_fraction;
+    int64_t num_gpus;
+};
+
+/* The tool with its table; values go to the one struct of the process. */
+const struct fn_tool *fn_train_tool(void);
+
+/* Parse, check each option by itself and against the others. FN_ARGS_DONE after --help. With
+ * --resume the recorded options are read from the run's checkpoint, whose folder is *checkpoint
+ * (malloc'd; NULL without --resume). *options is valid until fn_train_options_free. */
+int fn_train_options_parse(int argc, char **argv, const struct fn_train_options **options,
+                           char **checkpoint);
+void fn_train_options_free(void);
+
+/* "name: value" a line, as the original's arguments.txt. */
+void fn_train_options_print(FILE *out);
+/* Object: name -> value as text, for a checkpoint's state. NULL: out of memory. */
+json_t *fn_train_options_json(void);
+/* How often an option stood on the command line (recorded ones of a resumed run count). */
+int fn_train_options_given(const char *name);
+
+/* malloc'd: ~ and ~/x become the home folder; NULL when out of memory (sentence set). */
+char *fn_path_home(const char *path);
+/* Of the original's rule: base/path, an absolute path (or one with ~) wins; base NULL or "": path.
+ */
+char *fn_path_under(const char *base, const char *path);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

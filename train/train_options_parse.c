@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading fn-train's command line, and that of the run it resumes. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "train/checkpoint.h"
+#include "train/net.h"
+#include "train/train_options_parts.h"
+
+/* What a run cannot change once it has begun. */
+static const char *const bound[] = {"loss",
+                                    "model_def",
+                                    "image_size",
+                                    "embedding_size",
+                                    "batch_size",
+                                    "epoch_size",
+                                    "seed",
+                                    "optimizer",
+                                    "precision",
+                                    "use_fixed_image_standardization",
+                                    "validation_set_split_ratio",
+                                    "min_nrof_val_images_per_class",
+                                    "filter_filename",
+                                    "filter_percentile",
+                                    "filter_min_nrof_images_per_class"};
+/* Of this command, not of the run. */
+static const char *const passing[] = {"resume", "threads", "quiet", "verbose", "json"};
+
+static struct fn_train_state recorded; /* its options' texts are pointed to by the values */
+static const char **operands;
+static char **merged;
+
+static int among(const char *name, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(name, names[i]))
+            return 1;
+    return 0;
+}
+#define AMONG(name, names) among(name, names, sizeof(names) / sizeof *(names))
+
+static int is_option(const struct fn_arg *a)
+{
+    return a->kind != FN_ARG_HEADING;
+}
+
+/* Value as text; NULL where there is none. */
+static const char *text_of(const struct fn_arg *a, char *buf, size_t cap)
+{
+    switch (a->kind) {
+    case FN_ARG_FLAG:
+        return *(const int *)a->value ? "True" : "False"; /* as Python prints it */
+    case FN_ARG_INT:
+        snprintf(buf, cap, "%lld", (long long)*(const int64_t *)a->value);
+        return buf;
+    case FN_ARG_REAL:
+        for (int digits = 6; digits <= 17; digits++) {
+            snprintf(buf, cap, "%.*g", digits, *(const double *)a->value);
+            if (strtod(buf, NULL) == *(const double *)a->value)
+                break;
+        }
+        return buf;
+    default:
+        return *(const char *const *)a->value;
+    }
+}
+
+void fn_train_options_print(FILE *out)
+{
+    for (const struct fn_arg *a = fn_train_args; a->name || !is_option(a); a++) {
+        char buf[64];
+        const char *text = is_option(a) ? text_of(a, buf, sizeof buf) : NULL;
+        if (is_option(a) && !AMONG(a->name, passing))
+            fprintf(out, "%s: %s\n", a->name, text ? text : "None");
+    }
+}
+
+json_t *fn_train_options_json(void)
+{
+    json_t *o = json_object();
+    for (const struct fn_arg *a = fn_train_args; o && (a->name || !is_option(a)); a++) {
+        char buf[64];
+        const char *text = is_option(a) ? text_of(a, buf, sizeof buf) : NULL;
+        if (!text || AMONG(a->name, passing))
+            continue;
+        if (json_object_set_new(o, a->name, json_string(text))) {
+            json_decref(o);
+            return NULL;
+        }
+    }
+    return o;
+}
+
+int fn_train_options_given(const char *name)
+{
+    for (const struct fn_arg *a = fn_train_args; a->name || !is_option(a); a++)
+        if (is_option(a) && !strcmp(a->name, name))
+            return a->given;
+    return 0;
+}
+
+static int check_bases(const struct fn_train_options *o)
+{
+    if (!o->store && !o->data_dir && !fn_train_options_given("data_path"))
+        return fn_fail(FN_EUSAGE,
+                       "nothing to train on: give --store DIR (fn-ingest makes one), or --data_dir "
+                       "and --data_path");
+    if (fn_net_min_image(o->model_def) < 0)
+        return fn_fail(FN_EUSAGE,
+                       "--model_def %s: there is models.inception_resnet_v1 (and models.shrunken, "
+                       "for tests); the other networks of the original are not built",
+                       o->model_def);
+    if (!strcmp(o->loss, "triplet"))
+        return fn_fail(FN_EUNSUPPORTED, "--loss triplet: training on triplets is not built in yet; "
+                                        "--loss softmax is");
+    if (o->filter_filename)
+        return fn_fail(FN_EUNSUPPORTED, "--filter_filename: filtering by distance to the class's "
+                                        "centre is not built in yet; fn-ingest --exclude leaves "
+                                        "out pictures by name");
+    return FN_OK;
+}
+
+/* "--name=value" of a recorded option, malloc'd; "" for one that is not known here any more. */
+static char *as_argument(const char *name, const char *value)
+{
+    const struct fn_arg *a = fn_train_args;
+    size_t cap = strlen(name) + strlen(value) + 8;
+    char *text = malloc(cap);
+    while ((a->name || !is_option(a)) && !(is_option(a) && !strcmp(a->name, name)))
+        a++;
+    if (!text)
+        return NULL;
+    if (!a->name)
+        text[0] = 0;
+    else if (a->kind == FN_ARG_FLAG)
+        snprintf(text, cap, "--%s%s", !strcmp(value, "True") ? "" : "no-", name);
+    else
+        snprintf(text, cap, "--%s=%s", name, value);
+    return text;
+}
+
+static int check_bound(const json_t *options)
+{
+    for (const struct fn_arg *a = fn_train_args; a->name || !is_option(a); a++) {
+        char buf[64];
+        const char *was, *is;
+        if (!is_option(a) || !AMONG(a->name, bound))
+            continue;
+        was = json_string_value(json_object_get(options, a->name));
+        is = text_of(a, buf, sizeof buf);
+        if (was && is && strcmp(was, is) != 0)
+            return fn_fail(FN_EMISMATCH,
+                           "--%s was %s when this run began and cannot become %s: begin a new run, "
+                           "with --pretrained_model to keep the weights",
+                           a->name, was, is);
+    }
+    return FN_OK;
+}
+
+/* Recorded options first, then the command line's own: the later one counts. */
+static int parse_merged(int argc, char **argv)
+{
+    size_t count = 0, most = json_object_size(recorded.options) + (size_t)argc + 1;
+    const char *name;
+    json_t *value;
+    int rc;
+    merged = calloc(most, sizeof *merged);
+    if (!merged)
+        return fn_fail(FN_ENOMEM, "no memory for the run's options");
+    merged[count++] = strdup(argv[0]);
+    json_object_foreach(recorded.options, name, value)
+    {
+        char *text = as_argument(name, json_string_value(value) ? json_string_value(value) : "");
+        if (text && !text[0])
+            free(text);
+        else
+            merged[count++] = text;
+    }
+    for (int i = 1; i < argc; i++)
+        merged[count++] = strdup(argv[i]);
+    for (size_t i = 0; i < count; i++)
+        if (!merged[i])
+            return fn_fail(FN_ENOMEM, "no memory for the run's options");
+    fn_args_free(fn_train_tool(), &operands);
+    for (struct fn_arg *a = fn_train_args; a->name || !is_option(a); a++)
+        a->given = 0;
+    rc = fn_args_parse(fn_train_tool(), (int)count, merged, &operands, &count);
+    return rc ? rc : check_bound(recorded.options);
+}
+
+int fn_train_options_parse(int argc, char **argv, const struct fn_train_options **options,
+                           char **checkpoint)
+{
+    size_t count = 0;
+    int rc = fn_args_parse(fn_train_tool(), argc, argv, &operands, &count);
+    *options = &fn_train_values;
+    *checkpoint = NULL;
+    if (!rc && fn_train_values.resume) {
+        rc = fn_checkpoint_find(fn_train_values.resume, checkpoint);
+        if (!rc)
+            rc = fn_checkpoint_state(*checkpoint, &recorded);
+        if (!rc)
+            rc = parse_merged(argc, argv);
+    }
+    return rc ? rc : check_bases(&fn_train_values);
+}
+
+void fn_train_options_free(void)
+{
+    fn_args_free(fn_train_tool(), &operands);
+    for (size_t i = 0; merged && merged[i]; i++)
+        free(merged[i]);
+    free(merged);
+    merged = NULL;
+    fn_train_state_free(&recorded);
+}
+
+char *fn_path_home(const char *path)
+{
+    const char *home = getenv("HOME");
+    if (path[0] != '~' || (path[1] && path[1] != '/') || !home)
+        return fn_path_join(NULL, path);
+    return path[1] ? fn_path_join(home, path + 2) : fn_path_join(NULL, home);
+}
+
+char *fn_path_under(const char *base, const char *path)
+{
+    char *expanded = fn_path_home(path), *from = base ? fn_path_home(base) : NULL, *joined;
+    if (!expanded || (base && !from)) {
+        free(expanded);
+        free(from);
+        return NULL;
+    }
+    joined = fn_path_join(from, expanded);
+    free(expanded);
+    free(from);
+    return joined;
+}
