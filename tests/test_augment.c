@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "tests/make_store.h"
+#include "train/mirror.h"
 
 /* What pixel (x, y) of the example must be. */
 static const uint8_t *want_pixel(const struct fn_augment_plan *p, int size,
@@ -57,6 +58,29 @@ static void pixels(void **state)
                 check(&p, a.size, &im);
                 fn_image_free(&im);
             }
+}
+
+/* Rows in blocks of their exact size, so that a byte too far is noticed by the sanitizers. */
+static void mirrors(void **state)
+{
+    (void)state;
+    for (int n = 1; n <= 70; n++) {
+        size_t bytes = (size_t)n * 3;
+        uint8_t *from = malloc(bytes), *to = malloc(bytes);
+        for (size_t i = 0; i < bytes; i++)
+            from[i] = (uint8_t)(i * 37 + (size_t)n);
+        for (int fast = 0; fast < 2; fast++) {
+            fn_mirror *mirror = fast ? fn_mirror_ssse3() : fn_mirror_plain;
+            if (!mirror)
+                continue;
+            memset(to, 0, bytes);
+            mirror(to, from, n);
+            for (int i = 0; i < n; i++)
+                assert_memory_equal(to + 3 * i, from + 3 * (n - 1 - i), 3);
+        }
+        free(from);
+        free(to);
+    }
 }
 
 static void centre(void **state)
@@ -140,8 +164,8 @@ static void too_small(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pixels),    cmocka_unit_test(centre),      cmocka_unit_test(uniform),
-        cmocka_unit_test(too_small), cmocka_unit_test(independent),
+        cmocka_unit_test(pixels),  cmocka_unit_test(mirrors),   cmocka_unit_test(centre),
+        cmocka_unit_test(uniform), cmocka_unit_test(too_small), cmocka_unit_test(independent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/rng.h"
-#include "tests/test.h"
+#include "tests/make_store.h"
 
 static struct fn_pairs *parse(const char *text)
 {
@@ -141,6 +141,44 @@ static void tree(void **state)
     assert_int_equal(fn_lfw_from_tree(&lfw, p, dir, NULL), FN_ENOENT);
     fn_pairs_close(&p);
     free(list);
+    free(dir);
+}
+
+static void store(void **state)
+{
+    (void)state;
+    static const int images[] = {3, 1};
+    char *dir = test_folder(), *path = fn_path_join(dir, "db");
+    struct fn_store *db;
+    struct fn_lfw *lfw;
+    make_store(&(struct make_store){path, images, 2, 8, 8, FN_CODEC_RAW, 0});
+    assert_ok(fn_store_open(&db, path));
+    struct fn_pairs *p = parse("1 4\nperson000 3 1\nperson000 1 person001 1\nperson001 1 2\n"
+                               "nobody 1 2\nperson000 2 3\n");
+    assert_ok(fn_lfw_from_store(&lfw, p, db));
+    assert_true(lfw->images == 4 && lfw->pairs == 3 && lfw->skipped == 2 && lfw->missing == 3);
+    static const uint32_t want[] = {0, 1, 1, 2, 3, 0};
+    assert_memory_equal(lfw->pair, want, sizeof want);
+    for (size_t i = 0; i < 4; i++) {
+        static const char *const names[] = {"person000_0003", "person000_0001", "person001_0001",
+                                            "person000_0002"};
+        struct fn_reader *reader;
+        struct fn_record rec;
+        assert_ok(fn_reader_open(&reader, db));
+        assert_ok(fn_reader_get(reader, lfw->ids[i], &rec));
+        assert_true(rec.name_bytes == 14 && memcmp(rec.name, names[i], 14) == 0);
+        fn_reader_close(&reader);
+    }
+    assert_string_equal(lfw->first_missing[0], "person001/person001_0002");
+    fn_lfw_close(&lfw);
+    fn_pairs_close(&p);
+    p = parse("1 1\nX 1 2\n");
+    assert_int_equal(fn_lfw_from_store(&lfw, p, db), FN_ENOENT);
+    assert_non_null(strstr(fn_err_text(FN_ENOENT), "the first missing is X/X_0001"));
+    fn_pairs_close(&p);
+    fn_store_close(&db);
+    assert_ok(fn_remove_tree(dir));
+    free(path);
     free(dir);
 }
 
@@ -453,15 +491,11 @@ static void speed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lines),
-        cmocka_unit_test(bad_lines),
-        cmocka_unit_test(tree),
-        cmocka_unit_test(golden),
-        cmocka_unit_test(plain_loops),
-        cmocka_unit_test(strict),
-        cmocka_unit_test(beyond_thresholds),
-        cmocka_unit_test(misuse),
-        cmocka_unit_test(speed),
+        cmocka_unit_test(lines),  cmocka_unit_test(bad_lines),
+        cmocka_unit_test(tree),   cmocka_unit_test(store),
+        cmocka_unit_test(golden), cmocka_unit_test(plain_loops),
+        cmocka_unit_test(strict), cmocka_unit_test(beyond_thresholds),
+        cmocka_unit_test(misuse), cmocka_unit_test(speed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

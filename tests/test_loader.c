@@ -4,7 +4,7 @@
  * stops and failures; picture files as a source. */
 #include "train/loader.h"
 
-#include <math.h>
+#include <fcntl.h>
 #include <pthread.h>
 
 #include "base/file.h"
@@ -434,9 +434,10 @@ static void too_many_bad(void **state)
     fn_loader_get_stats(r.loader, &st);
     assert_true(st.read >= FN_BAD_MIN_READ && batches >= FN_BAD_MIN_READ / BATCH / 2);
     /* Every record bad: no need to wait for a thousand. */
-    for (size_t i = 0; i < 6; i++)
-        e.ids[i] = 11 * i;
-    e.count = 6;
+    uint64_t bad_ids[] = {0, 11, 22, 33, 44, 55};
+    struct fn_examples bad = {bad_ids, NULL, 6};
+    struct fn_sampler only_bad = {17, &bad};
+    j.order = fn_sampler_order(&only_bad);
     assert_ok(fn_loader_start(r.loader, &j));
     assert_int_equal(fn_loader_next(r.loader, &b), FN_ECORRUPT);
     assert_non_null(strstr(fn_err_text(FN_ECORRUPT), "all bad"));
@@ -475,6 +476,44 @@ static void mark_and_stop(void **state)
         fn_loader_release(r.loader, b.slot);
     assert_true(fn_fetch_bad(rc));
     assert_true(strncmp(fn_err_text(rc), "record ", 7) == 0);
+    rig_close(&r);
+    free_examples(&e);
+}
+
+/* Lines on stderr that say a picture cannot be used, while a list is read twice by one loader. */
+static void named_once(void **state)
+{
+    struct place *p = *state;
+    struct fn_examples e = all_of(p->bad);
+    struct fn_list l = {1, 0, &e};
+    struct fn_loader_job j = job(fn_list_order(&l), 0, 0);
+    struct rig r;
+    struct fn_batch b;
+    char *path = fn_path_join(p->dir, "stderr");
+    int saved = dup(2), file = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    j.on_bad = FN_BAD_MARK;
+    rig_open(&r, store_source(p->bad), 3, 3, BATCH);
+    fflush(stderr);
+    dup2(file, 2);
+    for (int pass = 0; pass < 2; pass++) {
+        if (fn_loader_start(r.loader, &j) != FN_OK)
+            break;
+        while (fn_loader_next(r.loader, &b) == FN_OK)
+            fn_loader_release(r.loader, b.slot);
+    }
+    fflush(stderr);
+    dup2(saved, 2);
+    close(saved);
+    close(file);
+    unsigned char *text;
+    size_t bytes, lines = 0;
+    assert_ok(fn_file_read(path, 1 << 20, &text, &bytes));
+    for (const char *at = (char *)text; (at = strstr(at, "cannot be used")); at++)
+        lines++;
+    assert_int_equal(lines, RECORDS / 11);
+    assert_non_null(strstr((char *)text, "warning: record 33 (class person003) cannot be used: "));
+    free(text);
+    free(path);
     rig_close(&r);
     free_examples(&e);
 }
@@ -596,7 +635,8 @@ int main(void)
         cmocka_unit_test(lists),           cmocka_unit_test(held_slots),
         cmocka_unit_test(too_small),       cmocka_unit_test(replaced),
         cmocka_unit_test(too_many_bad),    cmocka_unit_test(mark_and_stop),
-        cmocka_unit_test(stops),           cmocka_unit_test(files),
+        cmocka_unit_test(named_once),      cmocka_unit_test(stops),
+        cmocka_unit_test(files),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "train/mirror.h"
 
 /* floor(d / 2), also where d is negative: the smaller half comes before. */
 static int half(int d)
@@ -40,7 +41,7 @@ int fn_augment_plan(const struct fn_augment *augment, uint64_t pass, uint64_t po
 
 /* Four bytes at a time, of which the next pixel overwrites the last; so the first pixel, whose
  * fourth byte may lie behind the picture, and the last one are copied alone. */
-static void copy_mirrored(uint8_t *to, const uint8_t *from, int pixels)
+void fn_mirror_plain(uint8_t *to, const uint8_t *from, int pixels)
 {
     const uint8_t *p = from + 3 * (pixels - 1);
     memcpy(to, p, 3);
@@ -66,6 +67,7 @@ int fn_augment_apply(const struct fn_augment_plan *plan, int size, const struct 
     int x0 = plan->x < 0 ? -plan->x : 0;
     int x1 = image->w - plan->x < size ? image->w - plan->x : size;
     size_t row = (size_t)size * 3;
+    fn_mirror *fast = fn_mirror_ssse3(), *mirror = fast ? fast : fn_mirror_plain;
     for (int y = 0; y < size; y++, out += row) {
         int from_y = plan->y + y;
         if (from_y < 0 || from_y >= image->h || x0 >= x1) {
@@ -77,7 +79,7 @@ int fn_augment_apply(const struct fn_augment_plan *plan, int size, const struct 
         int before = plan->flip ? size - x1 : x0, pixels = x1 - x0;
         memset(out, 0, (size_t)before * 3);
         if (plan->flip)
-            copy_mirrored(out + before * 3, from, pixels);
+            mirror(out + before * 3, from, pixels);
         else
             memcpy(out + before * 3, from, (size_t)pixels * 3);
         memset(out + (before + pixels) * 3, 0, (size_t)(size - before - pixels) * 3);

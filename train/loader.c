@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "train/loader_internal.h"
 
-static int32_t count_of(const struct fn_loader *l, uint64_t batch)
+int32_t fn_loader_count(const struct fn_loader *l, uint64_t batch)
 {
     const struct fn_loader_job *j = &l->job;
     uint64_t begin = batch * j->stride + j->offset;
@@ -32,12 +32,12 @@ static int claim(struct fn_loader *l, struct slot **slot, int32_t *image)
     for (;;) {
         if (l->quit)
             return 0;
-        int idle = l->stopped || l->failure.code != FN_OK || count_of(l, l->fill_batch) == 0;
+        int idle = l->stopped || l->failure.code != FN_OK || fn_loader_count(l, l->fill_batch) == 0;
         struct slot *s = slot_of(l, l->fill_batch);
         if (!idle && (l->fill_image > 0 || s->state == SLOT_EMPTY)) {
             if (l->fill_image == 0) {
                 s->state = SLOT_FILLING;
-                s->count = count_of(l, l->fill_batch);
+                s->count = fn_loader_count(l, l->fill_batch);
                 s->batch = l->fill_batch;
                 s->done = 0;
             }
@@ -68,11 +68,14 @@ static void pad(const struct fn_loader *l, struct slot *s)
     }
 }
 
-static int fill(struct fn_loader *l, struct fn_fetch *fetch, struct slot *s, int32_t image)
+static int fill(struct fn_loader *l, struct fn_fetch *fetch, struct fn_loader_ahead *ahead,
+                struct slot *s, int32_t image)
 {
     struct fn_example ex;
     uint64_t draw = s->batch * l->job.stride + l->job.offset + (uint64_t)image;
     uint8_t *out = s->images + (size_t)image * l->image_bytes;
+    if (image == 0)
+        fn_loader_ahead(l, ahead, fetch, s->batch + 1);
     if (image == 0 && s->count < l->n)
         pad(l, s);
     l->job.order.at(l->job.order.context, draw, &ex);
@@ -110,9 +113,12 @@ static void *run_worker(void *argument)
 {
     struct fn_loader *l = argument;
     struct fn_fetch *fetch;
+    struct fn_loader_ahead ahead = {.ids = calloc((size_t)l->n, sizeof *ahead.ids)};
     struct slot *slot;
     int32_t image;
     int rc = fn_fetch_open(&fetch, l->source);
+    if (rc == FN_OK && !ahead.ids)
+        rc = fn_fail(FN_ENOMEM, "no memory for a loader thread");
     pthread_mutex_lock(&l->lock);
     l->opened++;
     if (rc != FN_OK && l->failure.code == FN_OK)
@@ -121,12 +127,13 @@ static void *run_worker(void *argument)
     while (rc == FN_OK && claim(l, &slot, &image)) {
         pthread_mutex_unlock(&l->lock);
         double from = fn_now();
-        int filled = fill(l, fetch, slot, image);
+        int filled = fill(l, fetch, &ahead, slot, image);
         double seconds = fn_now() - from;
         pthread_mutex_lock(&l->lock);
         finish(l, slot, image, filled, seconds);
     }
     pthread_mutex_unlock(&l->lock);
+    free(ahead.ids);
     fn_fetch_close(&fetch);
     return NULL;
 }
@@ -280,7 +287,7 @@ int fn_loader_next(struct fn_loader *loader, struct fn_batch *batch)
     pthread_mutex_lock(&l->lock);
     struct slot *s = slot_of(l, l->next_batch);
     int rc;
-    if (!l->stopped && l->failure.code == FN_OK && count_of(l, l->next_batch) == 0)
+    if (!l->stopped && l->failure.code == FN_OK && fn_loader_count(l, l->next_batch) == 0)
         rc = FN_LOADER_END;
     else
         rc = wait_ready(l, s);

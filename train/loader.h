@@ -69,7 +69,7 @@ enum fn_on_bad {
 #define FN_BAD_ATTEMPTS 64
 
 struct fn_loader_job {
-    struct fn_order order;     /* its context is borrowed until the next start or the close */
+    struct fn_order order; /* its context is borrowed until FN_LOADER_END, next start or close */
     struct fn_augment augment; /* its size must be the config's */
     enum fn_on_bad on_bad;
     uint64_t first_batch;

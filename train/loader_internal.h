@@ -51,6 +51,19 @@ struct fn_loader {
     size_t named_count;
 };
 
+/* Number of examples of a batch of the job; 0: the order ends before it. */
+int32_t fn_loader_count(const struct fn_loader *l, uint64_t batch);
+
+/* One a worker. */
+struct fn_loader_ahead {
+    long faults;   /* major page faults of this thread so far */
+    int cold;      /* batches that will still be read ahead */
+    uint64_t *ids; /* [n] scratch */
+};
+/* Called by the worker that begins a batch, with the number of the next one. */
+void fn_loader_ahead(const struct fn_loader *l, struct fn_loader_ahead *ahead,
+                     struct fn_fetch *fetch, uint64_t batch);
+
 /* `draw` gave *ex, which cannot be read (code, with its sentence): counts and names it, and does
  * what the job wants. FN_OK: *ex and `out` are what takes its place. Takes the lock. */
 int fn_loader_bad(struct fn_loader *l, struct fn_fetch *fetch, int code, uint64_t draw,
