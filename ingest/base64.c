@@ -124,7 +124,7 @@ const char *fn_base64_fault_text(enum fn_base64_fault fault)
     case FN_BASE64_CHAR:
         return "a byte outside the base64 alphabet";
     case FN_BASE64_LENGTH:
-        return "not a multiple of four characters";
+        return "not a multiple of four";
     case FN_BASE64_PADDING:
         return "'=' where no padding may be";
     case FN_BASE64_BITS:

@@ -99,7 +99,7 @@ static int advise(const struct session *s, int rc)
 {
     const char *store = s->o.store;
     struct fn_err_note note;
-    if (s->o.dry_run)
+    if (s->o.dry_run || rc == FN_EMISMATCH)
         return rc;
     fn_err_note_take(&note, rc);
     if (rc == FN_EINTERRUPTED)
@@ -125,6 +125,7 @@ static int seal(struct session *s, struct fn_seal_result *result)
                        (unsigned long long)s->job.counts.filtered,
                        (unsigned long long)s->job.counts.rejected[0]);
     int rc = fn_report_provenance(&s->o, &s->job, s->started, &s->provenance);
+    fn_info("%s: all is read, sealing", s->o.store);
     if (!rc)
         rc = fn_writer_seal(s->job.writer, s->provenance, result);
     return rc ? advise(s, rc) : FN_OK;

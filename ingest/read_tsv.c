@@ -272,11 +272,15 @@ static int picture_of(const struct fn_input *s, const struct fn_item *item, stru
         return FN_OK;
     }
     enum fn_base64_fault fault = fn_base64_decode(row->image, chars, row->image, &row->image_bytes);
-    if (fault != FN_BASE64_OK) {
-        row->reject = FN_REJECT_BASE64;
+    if (fault == FN_BASE64_OK)
+        return FN_OK;
+    row->reject = FN_REJECT_BASE64;
+    if (fault == FN_BASE64_LENGTH)
+        fn_fail(FN_EFORMAT, "column %d, %zu characters: %s", column, chars,
+                fn_base64_fault_text(fault));
+    else
         fn_fail(FN_EFORMAT, "column %d, character %zu of %zu: %s", column, row->image_bytes + 1,
                 chars, fn_base64_fault_text(fault));
-    }
     return FN_OK;
 }
 

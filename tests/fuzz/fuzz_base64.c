@@ -25,8 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t count, bytes, again;
     const struct fn_base64_kind *kinds = fn_base64_kinds(&count);
     /* Exactly the promised room: the sanitizer sees a byte too many. */
-    uint8_t *plain = malloc(FN_BASE64_BYTES(size) ? FN_BASE64_BYTES(size) : 1),
-            *other = malloc(FN_BASE64_BYTES(size) ? FN_BASE64_BYTES(size) : 1);
+    size_t room = FN_BASE64_BYTES(size);
+    uint8_t *plain = malloc(room ? room : 1), *other = malloc(room ? room : 1);
     char *text = malloc(size + 4);
     if (!plain || !other || !text)
         abort();
