@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One training step of the full network against float64 truths (golden/step_*.json), and the
- * published embeddings. Weights, images and constants are defined in the data's README. */
+ * published embeddings. Weights, images and constants are defined in the data's README.
+ * ctest labels: slow */
 #include <math.h>
 
 #include "base/json.h"
