@@ -70,11 +70,27 @@ struct fn_tensor fn_probe_tensor(struct fn_probe *p, int n, int h, int w, int c,
     return t;
 }
 
+static size_t elements(const struct fn_tensor *t)
+{
+    return (size_t)t->n * (size_t)t->h * (size_t)t->w * (size_t)t->c;
+}
+
+void fn_probe_added(struct fn_probe *p, const char *what, const struct fn_tensor *t,
+                    const double *gradient)
+{
+    double *got = fn_check_read(&p->k, t);
+    for (size_t i = 0; i < elements(t); i++) {
+        const double want = fn_check_random(RESULTS, i) + gradient[i];
+        if (!(fabs(got[i] - want) <= 1e-12 * (1 + fabs(want))))
+            fail_msg("%s: [%zu] = %.10g after adding, want %.10g", what, i, got[i], want);
+    }
+    free(got);
+}
+
 double fn_probe_weighted(struct fn_probe *p, const struct fn_tensor *t)
 {
-    const size_t count = (size_t)t->n * (size_t)t->h * (size_t)t->w * (size_t)t->c;
     double *out = fn_check_read(&p->k, t), sum = 0;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < elements(t); i++)
         sum += fn_check_random(RESULTS, i) * out[i];
     free(out);
     fn_check_reset(&p->k);

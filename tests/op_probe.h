@@ -33,6 +33,10 @@ void fn_probe_check(struct fn_probe *p, const char *what, fn_probe_loss *loss);
 struct fn_tensor fn_probe_tensor(struct fn_probe *p, int n, int h, int w, int c,
                                  const double *host);
 
+/* Fails unless t, which held r (fn_probe_tensor of NULL), has had `gradient` added to it. */
+void fn_probe_added(struct fn_probe *p, const char *what, const struct fn_tensor *t,
+                    const double *gradient);
+
 /* sum of r t; the case's memory is freed. */
 double fn_probe_weighted(struct fn_probe *p, const struct fn_tensor *t);
 

@@ -243,6 +243,38 @@ static void test_standardize(void **state)
                      (struct fn_tolerance){1e-7, 1e-6, 0});
 }
 
+/* Standardized bytes of one image (1, 1, 2, 3), malloc'd. */
+static double *standardized(struct fn_check *c, const uint8_t *pixels, int per_image, int mirror)
+{
+    const struct fn_tensor y = fn_check_tensor(c, 1, 1, 2, 3, 1);
+    const uint8_t *there = upload(c, 1, 1, 2, pixels);
+    assert_ok(c->backend->standardize(c->dev, there, per_image, mirror, &y));
+    return fn_check_read(c, &y);
+}
+
+/* Two pixels per image, by hand: mean 3, variance 4; and one of mean 10 without any: zeros. */
+static void test_standardize_per_image(void **state)
+{
+    static const uint8_t pixels[6] = {1, 5, 1, 5, 1, 5}, flat[6] = {10, 10, 10, 10, 10, 10};
+    static const uint8_t faint[6] = {10, 10, 10, 10, 10, 11}; /* stddev 0.373 < 1 / sqrt(6) */
+    (void)state;
+    for (int i = 0; fn_check_backend(i); i++) {
+        struct fn_check c;
+        assert_true(fn_check_open(&c, fn_check_backend(i), 1));
+        double *got = standardized(&c, pixels, 1, 0), *zeros = standardized(&c, flat, 1, 0);
+        double *least = standardized(&c, faint, 1, 0);
+        for (int k = 0; k < 6; k++) {
+            assert_true(fabs(got[k] - (pixels[k] - 3) / 2.0) < 1e-6);
+            assert_true(zeros[k] == 0);
+            assert_true(fabs(least[k] - (faint[k] - 61 / 6.0) * sqrt(6)) < 1e-6);
+        }
+        free(got);
+        free(zeros);
+        free(least);
+        fn_check_close(&c);
+    }
+}
+
 /* What standardize does, by hand: two pixels, mirrored or not. */
 static void test_standardize_values(void **state)
 {
@@ -252,10 +284,7 @@ static void test_standardize_values(void **state)
         struct fn_check c;
         assert_true(fn_check_open(&c, fn_check_backend(i), 1));
         for (int mirror = 0; mirror < 2; mirror++) {
-            const struct fn_tensor y = fn_check_tensor(&c, 1, 1, 2, 3, 1);
-            const uint8_t *there = upload(&c, 1, 1, 2, pixels);
-            assert_ok(c.backend->standardize(c.dev, there, 0, mirror, &y));
-            double *got = fn_check_read(&c, &y);
+            double *got = standardized(&c, pixels, 0, mirror);
             for (int k = 0; k < 6; k++)
                 assert_true(fabs(got[k] - (pixels[mirror ? (k + 3) % 6 : k] - 127.5) / 128) < 1e-6);
             free(got);
@@ -327,6 +356,7 @@ int main(void)
         cmocka_unit_test(test_tensor),
         cmocka_unit_test(test_standardize),
         cmocka_unit_test(test_standardize_values),
+        cmocka_unit_test(test_standardize_per_image),
         cmocka_unit_test(test_conv),
         cmocka_unit_test(test_conv_evaluation),
         cmocka_unit_test(test_image_conv),

@@ -74,7 +74,7 @@ static void test_softmax(void **state)
 static void test_softmax_ties(void **state)
 {
     static const double equal[6] = {1, 1, 1, 1, 1, 1};
-    static const int32_t host_labels[2] = {0, 2};
+    static const int32_t host_labels[2] = {0, 1};
     (void)state;
     for (int i = 0; fn_check_backend(i); i++) {
         struct fn_check k;
@@ -126,7 +126,7 @@ static void test_center(void **state)
         fn_check_all(title_of("center", &all_rows[i]), run_center, &all_rows[i], loss_tolerance);
 }
 
-/* c = 1, x = 3 and 7, alfa 0.5: with the center before for both, c = 1 + 0.5 (2 + 6) = 5. */
+/* c = 1, x = 3 and 7, alfa 0.75: with the center before for both, c = 1 + 0.25 (2 + 6) = 3. */
 static void test_center_values(void **state)
 {
     static const double two[2] = {3, 7}, one[2] = {9, 1};
@@ -138,9 +138,9 @@ static void test_center_values(void **state)
         const struct fn_tensor x = {2, 1, 1, 1, 0, 1, fn_check_vector_of(&k, two, 2)};
         void *centers = fn_check_vector_of(&k, one, 2);
         const int32_t *labels = labels_of(&k, host_labels, 2);
-        assert_ok(k.backend->center_update(k.dev, &x, labels, 2, centers, 0.5));
+        assert_ok(k.backend->center_update(k.dev, &x, labels, 2, centers, 0.75));
         double *got = fn_check_read_vector(&k, centers, 2);
-        assert_true(got[0] == 9 && fabs(got[1] - 5) < 1e-6);
+        assert_true(got[0] == 9 && fabs(got[1] - 3) < 1e-6);
         free(got);
         fn_check_close(&k);
     }

@@ -57,6 +57,9 @@ static void conv_gradients(struct fn_probe *p)
     void *dw = fn_check_alloc(&p->k, b->conv_weights(v.plan) * sizeof(double), FN_MEM_DEVICE);
     assert_ok(b->conv_backward(p->k.dev, v.plan, &v.x, v.w, &v.y, &dx, 0, dw));
     p->analytic[0] = fn_check_read(&p->k, &dx);
+    const struct fn_tensor sum = fn_probe_tensor(p, v.x.n, v.x.h, v.x.w, v.x.c, NULL);
+    assert_ok(b->conv_backward(p->k.dev, v.plan, &v.x, v.w, &v.y, &sum, 1, NULL));
+    fn_probe_added(p, "conv", &sum, p->analytic[0]);
     p->analytic[1] = malloc(p->count[1] * sizeof(double));
     assert_non_null(p->analytic[1]);
     assert_ok(b->conv_export(p->k.dev, v.plan, dw, p->analytic[1], FN_F64));
@@ -301,6 +304,9 @@ static void test_pools(void **state)
         const struct fn_tensor dx = fn_probe_tensor(&p, l->n, l->h, l->w, l->c, NULL);
         assert_ok(p.k.backend->maxpool_backward(p.k.dev, &dy, index, &dx, 0));
         p.analytic[0] = fn_check_read(&p.k, &dx);
+        const struct fn_tensor sum = fn_probe_tensor(&p, l->n, l->h, l->w, l->c, NULL);
+        assert_ok(p.k.backend->maxpool_backward(p.k.dev, &dy, index, &sum, 1));
+        fn_probe_added(&p, "maxpool", &sum, p.analytic[0]);
         fn_check_reset(&p.k);
         fn_probe_check(&p, "maxpool", maxpool_loss);
 
@@ -315,12 +321,72 @@ static void test_pools(void **state)
     }
 }
 
+/* Every output of a larger image. */
+static void test_maxpool_windows(void **state)
+{
+    enum { H = 8, W = 7, C = 16, OH = 3, OW = 3 };
+    (void)state;
+    struct fn_probe p;
+    fn_probe_open(&p, NULL);
+    fn_probe_input(&p, 0, H * W * C, 1);
+    const struct fn_tensor x = fn_probe_tensor(&p, 1, H, W, C, p.in[0]);
+    const struct fn_tensor y = fn_probe_tensor(&p, 1, OH, OW, C, NULL);
+    assert_ok(p.k.backend->maxpool_forward(p.k.dev, &x, &y, NULL));
+    double *got = fn_check_read(&p.k, &y);
+    for (int o = 0; o < OH * OW * C; o++) {
+        const int c = o % C, col = o / C % OW * 2, row = o / C / OW * 2;
+        double want = -2;
+        for (int tap = 0; tap < 9; tap++)
+            want = fmax(want, p.in[0][((row + tap / 3) * W + col + tap % 3) * C + c]);
+        assert_true(got[o] == want);
+    }
+    free(got);
+    fn_probe_close(&p);
+}
+
+/* One window: the largest, the first of equals, and where the gradient goes. */
+static void test_maxpool_definition(void **state)
+{
+    static const double windows[][9] = {{1, 2, 3, 4, 9, 5, 6, 7, 8},
+                                        {0, 7, 7, 1, 7, 0, 0, 0, 7},
+                                        {-1, -2, -3, -4, -5, -6, -7, -8, -9},
+                                        {2, 2, 2, 2, 2, 2, 2, 2, 2},
+                                        {1, 1, 1, 1, 1, 1, 1, 1, 3}};
+    static const int taken[] = {4, 1, 0, 0, 8};
+    (void)state;
+    struct fn_probe p;
+    fn_probe_open(&p, NULL);
+    struct fn_check *k = &p.k;
+    for (int i = 0; i < 5; i++) { /* in the first of 16 channels of a 4 x 4 image */
+        uint8_t *index = fn_check_alloc(k, 16, FN_MEM_DEVICE);
+        double image[4 * 4 * 16] = {0}, *got;
+        for (int tap = 0; tap < 9; tap++)
+            image[(tap / 3 * 4 + tap % 3) * 16] = windows[i][tap];
+        const struct fn_tensor x = fn_probe_tensor(&p, 1, 4, 4, 16, image);
+        const struct fn_tensor y = fn_probe_tensor(&p, 1, 1, 1, 16, NULL);
+        assert_ok(k->backend->maxpool_forward(k->dev, &x, &y, index));
+        got = fn_check_read(k, &y);
+        assert_true(got[0] == windows[i][taken[i]] && index[0] == taken[i]);
+        free(got);
+        got = NULL;
+        assert_ok(k->backend->maxpool_backward(k->dev, &y, index, &x, 0));
+        got = fn_check_read(k, &x);
+        for (int tap = 0; tap < 9; tap++)
+            assert_true(got[(tap / 3 * 4 + tap % 3) * 16] ==
+                        (tap == taken[i] ? windows[i][tap] : 0));
+        free(got);
+        fn_check_reset(k);
+    }
+    fn_probe_close(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_conv_definition), cmocka_unit_test(test_conv_gradients),
         cmocka_unit_test(test_bn_definition),   cmocka_unit_test(test_bn),
         cmocka_unit_test(test_residual),        cmocka_unit_test(test_pools),
+        cmocka_unit_test(test_maxpool_windows), cmocka_unit_test(test_maxpool_definition),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

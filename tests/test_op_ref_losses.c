@@ -105,8 +105,12 @@ static void test_fc(void **state)
         void *w = fn_check_vector_of(&p.k, p.in[1], p.count[1]);
         void *dw = fn_check_vector_of(&p.k, p.in[1], p.count[1]);
         void *db = fn_check_vector_of(&p.k, p.in[2], p.count[2]);
-        assert_ok(p.k.backend->fc_backward(p.k.dev, &x, w, &dy, &x, 0, dw, db));
-        p.analytic[0] = fn_check_read(&p.k, &x);
+        const struct fn_tensor sum = fn_probe_tensor(&p, f->n, 1, 1, f->k, NULL);
+        const struct fn_tensor dx = fn_probe_tensor(&p, f->n, 1, 1, f->k, NULL);
+        assert_ok(p.k.backend->fc_backward(p.k.dev, &x, w, &dy, &dx, 0, dw, db));
+        p.analytic[0] = fn_check_read(&p.k, &dx);
+        assert_ok(p.k.backend->fc_backward(p.k.dev, &x, w, &dy, &sum, 1, NULL, NULL));
+        fn_probe_added(&p, "fc", &sum, p.analytic[0]);
         p.analytic[1] = fn_check_read_vector(&p.k, dw, p.count[1]);
         p.analytic[2] = fn_check_read_vector(&p.k, db, p.count[2]);
         fn_check_reset(&p.k);
@@ -132,8 +136,11 @@ static void test_l2norm(void **state)
         struct fn_probe p;
         open_rows(&p, &cases[i], 2);
         const struct fn_tensor x = rows_of(&p, p.in[0]), d = rows_of(&p, NULL);
-        assert_ok(p.k.backend->l2norm_backward(p.k.dev, &x, &d, &d, 0));
-        p.analytic[0] = fn_check_read(&p.k, &d);
+        const struct fn_tensor dx = rows_of(&p, NULL), sum = rows_of(&p, NULL);
+        assert_ok(p.k.backend->l2norm_backward(p.k.dev, &x, &d, &dx, 0));
+        p.analytic[0] = fn_check_read(&p.k, &dx);
+        assert_ok(p.k.backend->l2norm_backward(p.k.dev, &x, &d, &sum, 1));
+        fn_probe_added(&p, "l2norm", &sum, p.analytic[0]);
         fn_check_reset(&p.k);
         fn_probe_check(&p, "l2norm", l2norm_loss);
         fn_probe_close(&p);
@@ -265,7 +272,8 @@ static void test_norm(void **state)
  */
 static void test_norm_values(void **state)
 {
-    static const double powers[3] = {1, 2, INFINITY}, in[2] = {3, -4}, equal[2] = {-4, 4};
+    static const double powers[3] = {1, 2, INFINITY}, in[2] = {3, -4}, equal[2] = {-4, 4},
+                        nought[2] = {0, 5};
     const double want[3] = {7.0002, sqrt(3.0001 * 3.0001 + 4.0001 * 4.0001), 4.0001};
     static const struct rows r = {1, 1, 2, 0};
     (void)state;
@@ -281,6 +289,11 @@ static void test_norm_values(void **state)
     assert_ok(p.k.backend->norm_loss(p.k.dev, &x, 1, INFINITY, 1, &dx));
     double *got = fn_check_read(&p.k, &dx);
     assert_true(got[0] == -0.5 && got[1] == 0.5);
+    free(got);
+    const struct fn_tensor x0 = rows_of(&p, nought), d0 = zero_rows(&p);
+    assert_ok(p.k.backend->norm_loss(p.k.dev, &x0, 1, 1, 1, &d0));
+    got = fn_check_read(&p.k, &d0);
+    assert_true(got[0] == 0 && got[1] == 1); /* 0 has no direction */
     free(got);
     fn_probe_close(&p);
 }
