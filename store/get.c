@@ -79,7 +79,7 @@ static int blame(const struct fn_reader *reader, int rc, uint64_t id, uint64_t l
         fn_location_where(location));
 }
 
-int fn_reader_get(struct fn_reader *reader, uint64_t id, struct fn_record *rec)
+static int get(struct fn_reader *reader, uint64_t id, int check, struct fn_record *rec)
 {
     uint64_t location = 0;
     const uint8_t *value;
@@ -95,9 +95,21 @@ int fn_reader_get(struct fn_reader *reader, uint64_t id, struct fn_record *rec)
     uint32_t where = fn_location_where(location);
     if (where >= bytes)
         rc = fn_fail(FN_ECORRUPT, "it lies behind the end of its group");
-    else
+    else if (check)
         rc = fn_record_check(value + where, bytes - where, rec, NULL);
+    else
+        rc = fn_record_parse(value + where, bytes - where, rec, NULL);
     return rc ? blame(reader, rc, id, location) : FN_OK;
+}
+
+int fn_reader_get(struct fn_reader *reader, uint64_t id, struct fn_record *rec)
+{
+    return get(reader, id, 1, rec);
+}
+
+int fn_reader_peek(struct fn_reader *reader, uint64_t id, struct fn_record *rec)
+{
+    return get(reader, id, 0, rec);
 }
 
 int fn_reader_line(struct fn_reader *reader, uint64_t id, uint64_t *line)

@@ -206,6 +206,11 @@ static int span(const struct fn_index *index, enum fn_index_section section, uin
     return FN_OK;
 }
 
+int fn_index_span(const struct fn_index *index, uint32_t label, uint64_t *first, uint64_t *count)
+{
+    return span(index, FN_INDEX_STARTS, label, index->head.records, first, count);
+}
+
 int fn_index_members(const struct fn_index *index, uint32_t label, const uint64_t **ids,
                      uint64_t *count)
 {

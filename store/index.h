@@ -29,6 +29,8 @@ int fn_index_location(const struct fn_index *index, uint64_t id, uint64_t *locat
 int fn_index_label(const struct fn_index *index, uint64_t id, uint32_t *label);
 int fn_index_members(const struct fn_index *index, uint32_t label, const uint64_t **ids,
                      uint64_t *count);
+/* How many members, without touching them. */
+int fn_index_span(const struct fn_index *index, uint32_t label, uint64_t *first, uint64_t *count);
 /* The name hashes of the same members, in the same order. */
 int fn_index_hashes(const struct fn_index *index, uint32_t label, const uint32_t **hashes,
                     uint64_t *count);

@@ -97,6 +97,9 @@ void fn_reader_close(struct fn_reader **reader);
 
 /* Record by id, checked. Pointers in *rec are valid until fn_reader_close. One thread a reader. */
 int fn_reader_get(struct fn_reader *reader, uint64_t id, struct fn_record *rec);
+/* The same without looking at the picture's bytes or the checksum: for lists. Lengths are checked.
+ */
+int fn_reader_peek(struct fn_reader *reader, uint64_t id, struct fn_record *rec);
 /* Record by class and record name (not terminated ones have their length). FN_ENOENT: none. */
 int fn_reader_find(struct fn_reader *reader, const char *class_name, const char *name,
                    struct fn_record *rec);

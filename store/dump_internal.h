@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* fn-dump: what its commands share. One dump_*.c a command; fn_dump.c has the table. */
+#ifndef FN_STORE_DUMP_INTERNAL_H
+#define FN_STORE_DUMP_INTERNAL_H
+
+#include <stdint.h>
+
+#include "base/args.h"
+#include "base/json.h"
+#include "store/reader_internal.h"
+#include "store/store.h"
+
+struct fn_dump {
+    struct fn_common common;
+    const char *store;      /* path */
+    const char *operand;    /* of the command: ID, DIR, FILE; NULL if it has none */
+    const char *class_name; /* --class */
+    const char *output;     /* -o */
+    const char *format;     /* --format: png jpg keep */
+    int64_t rows, cols, seed;
+    int threads; /* of common, with 0 resolved */
+};
+
+int fn_dump_stats(struct fn_dump *d);
+int fn_dump_list(struct fn_dump *d);
+int fn_dump_show(struct fn_dump *d);
+int fn_dump_export(struct fn_dump *d);
+int fn_dump_verify(struct fn_dump *d);
+int fn_dump_sheet(struct fn_dump *d);
+int fn_dump_rejects(struct fn_dump *d);
+
+/* ---- dump_text.c: numbers and bars ---- */
+
+/* 1234567 -> "1,234,567"; several calls in one printf: eight buffers take turns. */
+const char *fn_dump_number(uint64_t value);
+/* "1 picture", "2 pictures": the plural has an s. */
+const char *fn_dump_count(uint64_t value, const char *noun);
+/* value of most as a bar of at most `cells` cells: eighths of blocks on a terminal that has them.
+ */
+const char *fn_dump_bar(uint64_t value, uint64_t most, int cells);
+/* Printed to a stdout that is still there? 0: the reader has gone, or the disk is full. */
+int fn_dump_writable(void);
+
+/* ---- dump_picture.c ---- */
+
+/* File name ending of a record's picture in a --format. */
+const char *fn_dump_ending(const char *format, int codec);
+/* The picture as bytes of a file: those of the record where the format is the same, else made anew
+ * in `made` by way of `image`. ending: "png" or "jpg". */
+int fn_dump_picture(struct fn_codec *codec, const struct fn_record *rec, const char *ending,
+                    struct fn_image *image, struct fn_bytes *made, const uint8_t **data,
+                    size_t *bytes);
+
+/* ---- the records a command is about ---- */
+
+/* All records, or those of --class. ids NULL: 0 .. count - 1. */
+struct fn_dump_ids {
+    const uint64_t *ids;
+    uint64_t count;
+};
+int fn_dump_choose(const struct fn_dump *d, struct fn_store *store, struct fn_dump_ids *chosen);
+static inline uint64_t fn_dump_id(const struct fn_dump_ids *chosen, uint64_t i)
+{
+    return chosen->ids ? chosen->ids[i] : i;
+}
+
+#endif

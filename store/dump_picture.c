@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* A record's picture as the bytes of a file, in the format wanted. */
+#include <string.h>
+
+#include "store/dump_internal.h"
+
+#define EXPORT_QUALITY 95 /* where a JPEG has to be made from something else */
+#define EXPORT_LEVEL 6    /* zlib's default */
+
+const char *fn_dump_ending(const char *format, int codec)
+{
+    if (strcmp(format, "keep") == 0)
+        return codec == FN_CODEC_JPEG ? "jpg" : "png";
+    return format;
+}
+
+int fn_dump_picture(struct fn_codec *codec, const struct fn_record *rec, const char *ending,
+                    struct fn_image *image, struct fn_bytes *made, const uint8_t **data,
+                    size_t *bytes)
+{
+    int jpg = strcmp(ending, "jpg") == 0;
+    if ((jpg && rec->codec == FN_CODEC_JPEG) || (!jpg && rec->codec == FN_CODEC_PNG)) {
+        *data = rec->payload;
+        *bytes = rec->payload_bytes;
+        return FN_OK;
+    }
+    int rc = fn_record_decode(codec, rec, image);
+    if (!rc)
+        rc = jpg ? fn_jpeg_encode(codec, image, EXPORT_QUALITY, 1, made)
+                 : fn_png_encode(codec, image, EXPORT_LEVEL, made);
+    *data = made->data;
+    *bytes = made->bytes;
+    return rc;
+}
