@@ -38,6 +38,8 @@ const char *fn_dump_count(uint64_t value, const char *noun);
 /* value of most as a bar of at most `cells` cells: eighths of blocks on a terminal that has them.
  */
 const char *fn_dump_bar(uint64_t value, uint64_t most, int cells);
+/* The reason with the highest count; 0: none has any. */
+int fn_dump_commonest(const uint64_t *rejected);
 /* Printed to a stdout that is still there? 0: the reader has gone, or the disk is full. */
 int fn_dump_writable(void);
 

@@ -36,16 +36,8 @@ static void print_reasons(const struct fn_dump *d, const uint64_t *rejected)
     }
     printf("%s: %s\n", d->store,
            rejected[0] ? fn_dump_count(rejected[0], "reject") : "no row was rejected");
-    for (;;) {
-        int best = 0;
-        for (int i = 1; i < FN_REJECT_COUNT; i++)
-            if (left[i] && (!best || left[i] > left[best]))
-                best = i;
-        if (!best)
-            break;
-        printf("  %15s  %s\n", fn_dump_number(left[best]), fn_reject_name(best));
-        left[best] = 0;
-    }
+    for (int best; (best = fn_dump_commonest(left)) != 0; left[best] = 0)
+        printf("  %17s  %s\n", fn_dump_number(left[best]), fn_reject_name(best));
     if (rejected[0])
         printf("\n%s", FN_REJECTS_TITLE);
 }

@@ -123,7 +123,7 @@ static void draw_labels(struct sheet *s, const struct fn_record *rec, int x, int
     uint64_t first, count = 0;
     if (s->d->class_name) {
         fn_draw_text(&s->page, x, y, 1, CELL, INK, rec->name, rec->name_bytes);
-        snprintf(below, sizeof below, "%" PRIu64, rec->id);
+        snprintf(below, sizeof below, "record %" PRIu64, rec->id);
     } else {
         fn_draw_text(&s->page, x, y, 1, CELL, INK, rec->class_name, rec->class_bytes);
         if (fn_index_span(s->store->index, rec->label, &first, &count) != FN_OK)

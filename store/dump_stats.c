@@ -11,6 +11,7 @@
 
 #define MAX_BINS 40
 #define BAR_CELLS 40
+#define MAX_LINES 20 /* of a distribution */
 
 struct bin {
     uint64_t from, to; /* images, both ends counted */
@@ -76,6 +77,13 @@ static int find_sizes(struct fn_store *store, struct sizes *s)
     return FN_OK;
 }
 
+/* One line of a distribution: what the bin holds, and how much of it there is. */
+static void print_bin(const char *range, uint64_t value, uint64_t most)
+{
+    const char *bar = fn_dump_bar(value, most, BAR_CELLS);
+    printf("  %17s  %10s%s%s\n", range, fn_dump_number(value), *bar ? "  " : "", bar);
+}
+
 static void print_bins(const struct sizes *s)
 {
     uint64_t most = 0;
@@ -85,7 +93,7 @@ static void print_bins(const struct sizes *s)
         most = s->bins[i].classes > most ? s->bins[i].classes : most;
     printf("\nimages per class: %s to %s, median %s\n\n", fn_dump_number(s->each[0]),
            fn_dump_number(s->each[s->count - 1]), fn_dump_number(s->each[s->count / 2]));
-    printf("  %15s  %9s\n", "images", "classes");
+    printf("  %17s  %10s\n", "images", "classes");
     for (int i = 0; i < s->bin_count; i++) {
         char range[64];
         if (s->bins[i].from == s->bins[i].to)
@@ -93,45 +101,56 @@ static void print_bins(const struct sizes *s)
         else
             snprintf(range, sizeof range, "%s - %s", fn_dump_number(s->bins[i].from),
                      fn_dump_number(s->bins[i].to));
-        const char *bar = fn_dump_bar(s->bins[i].classes, most, BAR_CELLS);
-        printf("  %15s  %9s%s%s\n", range, fn_dump_number(s->bins[i].classes), *bar ? "  " : "",
-               bar);
+        print_bin(range, s->bins[i].classes, most);
     }
 }
 
-/* A distribution over powers of two, in the unit of the labels. */
-static void print_log2(const char *title, const uint64_t *bins, int bytes)
+/* A distribution in quarters of octaves, or halves or whole ones where that gives too many lines.
+ */
+static void print_spread(const char *title, const uint64_t *bins, int bytes)
 {
+    int first = FN_SPREAD_BINS, last = -1, step = 1;
     uint64_t most = 0;
-    int first = FN_LOG2_BINS, last = -1;
-    for (int i = 0; i < FN_LOG2_BINS; i++) {
-        most = bins[i] > most ? bins[i] : most;
+    for (int i = 0; i < FN_SPREAD_BINS; i++)
         if (bins[i]) {
             first = first < i ? first : i;
             last = i;
         }
+    while (step < 4 && (last - first) / step >= MAX_LINES)
+        step *= 2;
+    first = first / step * step;
+    for (int i = first; i <= last; i += step) {
+        uint64_t sum = 0;
+        for (int k = i; k < i + step; k++)
+            sum += bins[k];
+        most = sum > most ? sum : most;
     }
-    if (last < 0)
-        return;
     printf("\n%s\n\n", title);
-    for (int i = first; i <= last; i++) {
+    for (int i = first; i <= last; i += step) {
         char range[96];
-        uint64_t from = 1ULL << i, to = 2ULL << i;
-        if (bytes && i >= 10)
+        uint64_t sum = 0, from = fn_spread_from(i), to = fn_spread_from(i + step);
+        for (int k = i; k < i + step; k++)
+            sum += bins[k];
+        if (from == to) /* a bin below 4 that no integer falls into */
+            continue;
+        if (bytes && i >= 4 * 10 + 8)
             snprintf(range, sizeof range, "%s - %s KiB", fn_dump_number(from >> 10),
                      fn_dump_number(to >> 10));
+        else if (to - from == 1)
+            snprintf(range, sizeof range, "%s", fn_dump_number(from));
         else
             snprintf(range, sizeof range, "%s - %s", fn_dump_number(from), fn_dump_number(to - 1));
-        const char *bar = fn_dump_bar(bins[i], most, BAR_CELLS);
-        printf("  %15s  %9s%s%s\n", range, fn_dump_number(bins[i]), *bar ? "  " : "", bar);
+        print_bin(range, sum, most);
     }
 }
 
+/* The commonest first. */
 static void print_rejected(const uint64_t *rejected)
 {
-    for (int i = 1; i < FN_REJECT_COUNT; i++)
-        if (rejected[i])
-            printf("  %15s  %s\n", fn_dump_number(rejected[i]), fn_reject_name(i));
+    uint64_t left[FN_REJECT_COUNT];
+    memcpy(left, rejected, sizeof left);
+    for (int best; (best = fn_dump_commonest(left)) != 0; left[best] = 0)
+        printf("  %17s  %s\n", fn_dump_number(left[best]), fn_reject_name(best));
 }
 
 static void print_pictures(const struct fn_manifest *m)
@@ -285,8 +304,9 @@ int fn_dump_stats(struct fn_dump *d)
         print_head(store);
         print_bins(&sizes);
         if (m->min_w != m->max_w || m->min_h != m->max_h)
-            print_log2("longer side of the pictures, pixels", m->sides_log2, 0);
-        print_log2("bytes of the pictures", m->bytes_log2, 1);
+            print_spread("longer side of the pictures, pixels", m->sides_spread, 0);
+        if (m->records)
+            print_spread("bytes of the pictures", m->bytes_spread, 1);
     }
     free(sizes.each);
     fn_store_close(&store);

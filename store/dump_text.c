@@ -59,6 +59,15 @@ const char *fn_dump_bar(uint64_t value, uint64_t most, int cells)
     return text;
 }
 
+int fn_dump_commonest(const uint64_t *rejected)
+{
+    int best = 0;
+    for (int i = 1; i < FN_REJECT_COUNT; i++)
+        if (rejected[i] && (!best || rejected[i] > rejected[best]))
+            best = i;
+    return best;
+}
+
 int fn_dump_writable(void)
 {
     return !ferror(stdout);

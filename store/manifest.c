@@ -141,17 +141,33 @@ static int get_counts(struct fn_manifest *m, const char *where)
     return FN_OK;
 }
 
-static int get_bins(const json_t *obj, const char *key, const char *where, uint64_t *bins)
+int fn_spread_bin(uint64_t value)
+{
+    int octave = 63 - __builtin_clzll(value | 1);
+    int quarter = (int)(((value - (1ULL << octave)) << 2) >> octave);
+    int bin = 4 * octave + quarter;
+    return bin < FN_SPREAD_BINS ? bin : FN_SPREAD_BINS - 1;
+}
+
+uint64_t fn_spread_from(int bin)
+{
+    return ((4 + (uint64_t)(bin % 4)) << (bin / 4)) / 4;
+}
+
+/* [[least value of a bin, count], ...] */
+static int get_spread(const json_t *obj, const char *key, const char *where, uint64_t *bins)
 {
     json_t *list = NULL;
     int rc = fn_json_member(obj, key, JSON_ARRAY, where, &list);
-    if (rc)
-        return rc;
-    if (json_array_size(list) > FN_LOG2_BINS)
-        return fn_fail(FN_ECORRUPT, "%s: %s has too many entries", where, key);
-    for (size_t i = 0; i < json_array_size(list); i++)
-        bins[i] = (uint64_t)json_integer_value(json_array_get(list, i));
-    return FN_OK;
+    for (size_t i = 0; !rc && i < json_array_size(list); i++) {
+        const json_t *pair = json_array_get(list, i);
+        json_int_t from = json_integer_value(json_array_get(pair, 0));
+        json_int_t count = json_integer_value(json_array_get(pair, 1));
+        if (from < 1 || count < 0)
+            return fn_fail(FN_ECORRUPT, "%s: %s has an impossible entry", where, key);
+        bins[fn_spread_bin((uint64_t)from)] += (uint64_t)count;
+    }
+    return rc;
 }
 
 static int get_pictures(struct fn_manifest *m, const char *where)
@@ -171,8 +187,8 @@ static int get_pictures(struct fn_manifest *m, const char *where)
     for (int i = FN_CODEC_JPEG; i <= FN_CODEC_RAW && !rc; i++)
         m->codecs[i] = (uint64_t)json_integer_value(json_object_get(codecs, fn_codec_name(i)));
     if (!rc)
-        rc = get_bins(pictures, "bytes_log2", where, m->bytes_log2);
-    return rc ? rc : get_bins(pictures, "longer_side_log2", where, m->sides_log2);
+        rc = get_spread(pictures, "bytes", where, m->bytes_spread);
+    return rc ? rc : get_spread(pictures, "longer_side", where, m->sides_spread);
 }
 
 static int get_files(struct fn_manifest *m, const char *where)

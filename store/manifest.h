@@ -15,7 +15,12 @@ extern "C" {
 #endif
 
 #define FN_MANIFEST_LIMIT ((size_t)256 << 20) /* bytes */
-#define FN_LOG2_BINS 32
+
+/* Distributions are counted in four bins an octave: 8-9, 10-11, 12-13, 14-15, 16-19, ... Below 4
+ * some bins are empty by nature. */
+#define FN_SPREAD_BINS 128
+int fn_spread_bin(uint64_t value); /* of a value >= 1 */
+uint64_t fn_spread_from(int bin);  /* the least value in it */
 
 struct fn_manifest_file {
     uint64_t bytes;
@@ -37,8 +42,8 @@ struct fn_manifest {
     uint64_t stored_records, stored_bytes; /* live or not; bytes of payload */
     int min_w, min_h, max_w, max_h;        /* of live records */
     uint64_t codecs[FN_CODEC_RAW + 1];     /* live records by codec */
-    uint64_t bytes_log2[FN_LOG2_BINS];     /* live records by floor(log2(payload bytes)) */
-    uint64_t sides_log2[FN_LOG2_BINS];     /* live records by floor(log2(longer side)) */
+    uint64_t bytes_spread[FN_SPREAD_BINS]; /* live records by payload bytes */
+    uint64_t sides_spread[FN_SPREAD_BINS]; /* by their longer side */
     uint64_t groups;
     uint64_t shard_count;
     struct fn_manifest_file *shards;

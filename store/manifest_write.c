@@ -17,16 +17,14 @@ static json_t *number(uint64_t value)
     return json_integer((json_int_t)value);
 }
 
-/* Bins up to the last that is not empty. */
-static json_t *bins_json(const uint64_t *bins)
+/* Only bins that are not empty. */
+static json_t *spread_json(const uint64_t *bins)
 {
     json_t *list = json_array();
-    int last = FN_LOG2_BINS;
-    while (last > 0 && !bins[last - 1])
-        last--;
-    for (int i = 0; i < last; i++)
-        if (json_array_append_new(list, number(bins[i])) != 0)
-            return json_decref(list), NULL;
+    for (int i = 0; i < FN_SPREAD_BINS; i++)
+        if (bins[i])
+            json_array_append_new(list,
+                                  json_pack("[o, o]", number(fn_spread_from(i)), number(bins[i])));
     return list;
 }
 
@@ -38,8 +36,8 @@ static json_t *pictures_json(const struct fn_manifest *m)
             json_object_set_new(codecs, fn_codec_name(i), number(m->codecs[i]));
     return json_pack("{s:i, s:i, s:i, s:i, s:o, s:o, s:o}", "min_width", m->min_w, "max_width",
                      m->max_w, "min_height", m->min_h, "max_height", m->max_h, "codecs", codecs,
-                     "bytes_log2", bins_json(m->bytes_log2), "longer_side_log2",
-                     bins_json(m->sides_log2));
+                     "bytes", spread_json(m->bytes_spread), "longer_side",
+                     spread_json(m->sides_spread));
 }
 
 static json_t *rejected_json(const struct fn_manifest *m)

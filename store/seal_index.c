@@ -17,14 +17,6 @@ struct pass {
     uint64_t id;
 };
 
-static int log2_floor(uint64_t value)
-{
-    int bits = 0;
-    while (value >>= 1)
-        bits++;
-    return bits < FN_LOG2_BINS ? bits : FN_LOG2_BINS - 1;
-}
-
 static void count_picture(struct fn_manifest *m, const struct fn_part_record *rec)
 {
     int w = (int)rec->w, h = (int)rec->h;
@@ -35,8 +27,8 @@ static void count_picture(struct fn_manifest *m, const struct fn_part_record *re
     m->max_w = w > m->max_w ? w : m->max_w;
     m->max_h = h > m->max_h ? h : m->max_h;
     m->codecs[rec->codec]++;
-    m->bytes_log2[log2_floor(rec->payload_bytes)]++;
-    m->sides_log2[log2_floor(rec->w > rec->h ? rec->w : rec->h)]++;
+    m->bytes_spread[fn_spread_bin(rec->payload_bytes)]++;
+    m->sides_spread[fn_spread_bin(rec->w > rec->h ? rec->w : rec->h)]++;
     m->payload_bytes += rec->payload_bytes;
     m->records++;
 }
