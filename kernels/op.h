@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The op table: what a backend can do. Every backend is one complete const table; `ref` fills each
- * slot with the obvious loop and is the oracle of the tests; `cpu` uses oneDNN, `cuda` cuDNN and own
- * kernels. One walk over one network description (train/) serves all.
+ * slot with the obvious loop and is the oracle of the tests; `cpu` uses oneDNN, `cuda` cuDNN and
+ * own kernels. One walk over one network description (train/) serves all.
  *
  * Rules for every op
  *   - Returns FN_OK or a code with a sentence. Shapes are the caller's promise and are asserted;
@@ -10,7 +10,8 @@
  *     sync(), losses_wait() and export wait.
  *   - Nothing is allocated, no algorithm is chosen and no weight is reordered for keeps while
  *     running: all that happens in the *_plan calls and in alloc.
- *   - A device is used by one thread at a time. Memory of kind FN_MEM_HOST may be written by others.
+ *   - A device is used by one thread at a time. Memory of kind FN_MEM_HOST may be written by
+ * others.
  *   - ReLU passes NaN on (max(0, NaN) = NaN): a bad weight must not look like a quiet channel.
  *   - Sums that end in a result use a fixed order: same device, threads, instruction set and
  *     library version give the same bits.
@@ -18,11 +19,11 @@
  * Tensors
  *   - Activations are views: the channels [c0, c0 + c) of a buffer with `ctotal` channels. The
  *     layout inside is the backend's affair (ref: NHWC; cpu: channels in blocks of 8 or 16; cuda:
- *     NHWC). Every channel count, c0 and ctotal but the image's 3 is a multiple of FN_CHANNEL_ALIGN,
- *     so that a slice of a concat is an offset and a stride in all of them.
+ *     NHWC). Every channel count, c0 and ctotal but the image's 3 is a multiple of
+ * FN_CHANNEL_ALIGN, so that a slice of a concat is an offset and a stride in all of them.
  *   - Convolutions take packed tensors only (c0 = 0, ctotal = c). All other ops take slices.
- *   - (n, 1, 1, d) tensors (pooled features, prelogits, embeddings, logits) are plain rows of d param
- *     scalars everywhere; their d is free.
+ *   - (n, 1, 1, d) tensors (pooled features, prelogits, embeddings, logits) are plain rows of d
+ * param scalars everywhere; their d is free.
  *   - A scalar has fn_dev_info.scalar_bytes (activations) or .param_bytes (parameters, gradients,
  *     statistics, optimizer state). ref64 has 8 and 8, others 4 and 4 (bf16: 2 and 4). */
 #ifndef FN_KERNELS_OP_H
@@ -49,10 +50,13 @@ struct fn_tensor {
 
 enum fn_precision { FN_FP32 = 0, FN_BF16 };
 enum fn_type { FN_F32 = 0, FN_F64 }; /* of host arrays in import and export */
-enum fn_mem { FN_MEM_DEVICE = 0, FN_MEM_HOST /* host memory that the device copies from at speed */ };
+enum fn_mem {
+    FN_MEM_DEVICE = 0,
+    FN_MEM_HOST /* host memory that the device copies from at speed */
+};
 
 struct fn_dev_options {
-    int threads;  /* compute threads; 0: all cores. Ignored by a GPU */
+    int threads;   /* compute threads; 0: all cores. Ignored by a GPU */
     int precision; /* enum fn_precision */
 };
 
@@ -67,12 +71,13 @@ struct fn_dev_info {
 /* What changes from step to step, kept on the device so that a recorded step can be replayed. */
 struct fn_step {
     uint64_t seed;
-    uint64_t step;     /* of dropout's fn_rng address: updates done before this one */
+    uint64_t step; /* of dropout's fn_rng address: updates done before this one */
     double lr;
-    uint64_t t;        /* 1-based count of updates for ADAM and the EMA; this one included */
+    uint64_t t; /* 1-based count of updates for ADAM and the EMA; this one included */
 };
 
-/* Losses gather on the device between two losses_post calls. Sums are divided as said at the ops. */
+/* Losses gather on the device between two losses_post calls. Sums are divided as said at the ops.
+ */
 enum fn_loss {
     FN_LOSS_XENT = 0, /* mean over the batch */
     FN_LOSS_CORRECT,  /* number of right answers */
@@ -80,14 +85,16 @@ enum fn_loss {
     FN_LOSS_NORM,     /* mean of the prelogits norm, without its factor */
     FN_LOSS_TRIPLET,  /* mean hinge */
     FN_LOSS_ACTIVE,   /* number of triplets with a positive hinge */
-    FN_LOSS_DECAY,    /* weight_decay * sum w^2 / 2, with its factor, of the weights before the update */
-    FN_LOSS_BAD,      /* number of not-finite values that check_finite met */
+    FN_LOSS_DECAY, /* weight_decay * sum w^2 / 2, with its factor, of the weights before the update
+                    */
+    FN_LOSS_BAD,   /* number of not-finite values that check_finite met */
     FN_LOSS_COUNT
 };
 
 /* ---- convolution ---------------------------------------------------------------------------- */
 /* y[n,oh,ow,o] = sum x[n, oh s + i - pt, ow s + j - pl, c] w[o,c,i,j]; no bias. VALID: no padding,
- * out = floor((in - k) / s) + 1. SAME (stride 1 only): out = in, the smaller half of k - 1 before. */
+ * out = floor((in - k) / s) + 1. SAME (stride 1 only): out = in, the smaller half of k - 1 before.
+ */
 struct fn_conv_shape {
     int n, h, w, cin;
     int kh, kw, stride, same;
@@ -109,7 +116,7 @@ enum fn_optimizer { FN_ADAGRAD = 0, FN_ADADELTA, FN_ADAM, FN_RMSPROP, FN_MOM, FN
 struct fn_param_group {
     size_t begin, count; /* elements, in the backend's own layout (padding included: it stays 0) */
     int decay;           /* weight decay applies */
-    int frozen;          /* not trained: neither changed nor decayed (its EMA follows all the same) */
+    int frozen; /* not trained: neither changed nor decayed (its EMA follows all the same) */
 };
 
 /* Parallel arenas of param scalars. The first `trained` elements are trainable, the rest, up to
@@ -126,7 +133,8 @@ struct fn_params {
 struct fn_moving_group {
     size_t begin;
     int c;
-    double unbias; /* n h w / max(n h w - 1, 1): biased batch variance -> what feeds the moving one */
+    double
+        unbias; /* n h w / max(n h w - 1, 1): biased batch variance -> what feeds the moving one */
 };
 
 struct fn_update {
@@ -161,7 +169,8 @@ struct fn_backend {
     int (*vector_import)(struct fn_dev *dev, const void *host, int type, size_t count, void *data);
     int (*vector_export)(struct fn_dev *dev, const void *data, size_t count, void *host, int type);
 
-    /* One scratch buffer shared by all ops; the caller allocates the largest size any plan asks for. */
+    /* One scratch buffer shared by all ops; the caller allocates the largest size any plan asks
+     * for. */
     void (*workspace)(struct fn_dev *dev, void *data, size_t bytes);
 
     /* Step scalars: what follows uses them. */
@@ -177,8 +186,8 @@ struct fn_backend {
     int (*batch_use)(struct fn_dev *dev, int slot);
     int (*batch_release)(struct fn_dev *dev, int slot, int wait);
 
-    /* y = (x - 127.5) / 128, or per image (x - mean) / max(stddev, 1 / sqrt(h w 3)). y: (n, h, w, 3),
-     * in the layout that the convolution reading it planned with (cin = 3). mirror: columns are
+    /* y = (x - 127.5) / 128, or per image (x - mean) / max(stddev, 1 / sqrt(h w 3)). y: (n, h, w,
+     * 3), in the layout that the convolution reading it planned with (cin = 3). mirror: columns are
      * reversed while reading (the second embedding of an evaluation with flips). */
     int (*standardize)(struct fn_dev *dev, const uint8_t *images, int per_image, int mirror,
                        const struct fn_tensor *y);
@@ -187,7 +196,8 @@ struct fn_backend {
     int (*conv_plan)(struct fn_dev *dev, const struct fn_conv_shape *shape, int passes,
                      struct fn_conv **plan, size_t *workspace);
     void (*conv_free)(struct fn_conv **plan);
-    size_t (*conv_weights)(const struct fn_conv *plan); /* elements in the arena, padding included */
+    size_t (*conv_weights)(
+        const struct fn_conv *plan); /* elements in the arena, padding included */
     int (*conv_import)(struct fn_dev *dev, const struct fn_conv *plan, const void *oihw, int type,
                        void *w);
     int (*conv_export)(struct fn_dev *dev, const struct fn_conv *plan, const void *w, void *oihw,
@@ -195,14 +205,15 @@ struct fn_backend {
     /* stats: 2 cout param scalars (mean, then biased variance of y), or NULL. */
     int (*conv_forward)(struct fn_dev *dev, const struct fn_conv *plan, const struct fn_tensor *x,
                         const void *w, const struct fn_tensor *y, void *stats);
-    /* dx: NULL (first layer), or written, or added to with `accumulate`. dw: overwritten, or NULL. */
+    /* dx: NULL (first layer), or written, or added to with `accumulate`. dw: overwritten, or NULL.
+     */
     int (*conv_backward)(struct fn_dev *dev, const struct fn_conv *plan, const struct fn_tensor *x,
                          const void *w, const struct fn_tensor *dy, const struct fn_tensor *dx,
                          int accumulate, void *dw);
 
     /* Batch norm without gamma, eps 0.001, ReLU where relu:
-     * z = relu((y - mean) / sqrt(var + eps) + beta). stats: mean[c], var[c]: the batch's in training,
-     * the moving ones in evaluation. z may be a slice, or y itself. */
+     * z = relu((y - mean) / sqrt(var + eps) + beta). stats: mean[c], var[c]: the batch's in
+     * training, the moving ones in evaluation. z may be a slice, or y itself. */
     int (*bn_forward)(struct fn_dev *dev, const struct fn_tensor *y, const void *stats,
                       const void *beta, int relu, const struct fn_tensor *z);
     /* Training only; stats are the batch's, the gradient goes through them. dbeta[c] overwritten.
@@ -215,8 +226,8 @@ struct fn_backend {
     int (*residual_forward)(struct fn_dev *dev, const struct fn_tensor *x,
                             const struct fn_tensor *up, const void *bias, double scale, int relu,
                             const struct fn_tensor *out);
-    /* d = dout where out > 0 (all of it without relu); dx = d; dup = scale d; dbias = sum of dup over
-     * (n, h, w). dx may be dout. */
+    /* d = dout where out > 0 (all of it without relu); dx = d; dup = scale d; dbias = sum of dup
+     * over (n, h, w). dx may be dout. */
     int (*residual_backward)(struct fn_dev *dev, const struct fn_tensor *dout,
                              const struct fn_tensor *out, double scale, int relu,
                              const struct fn_tensor *dx, const struct fn_tensor *dup, void *dbias);
@@ -229,13 +240,14 @@ struct fn_backend {
                             const struct fn_tensor *dx, int accumulate);
 
     /* Global average: (n, h, w, c) -> (n, 1, 1, c). */
-    int (*avgpool_forward)(struct fn_dev *dev, const struct fn_tensor *x, const struct fn_tensor *y);
+    int (*avgpool_forward)(struct fn_dev *dev, const struct fn_tensor *x,
+                           const struct fn_tensor *y);
     int (*avgpool_backward)(struct fn_dev *dev, const struct fn_tensor *dy,
                             const struct fn_tensor *dx);
 
-    /* y = x * m / keep, m = 1 where fn_rng_unit(fn_rng(seed, step, i, FN_RNG_DROPOUT)) < keep, else 0;
-     * i = element of the plain (n, c) array. Forward, and backward with the gradients. x may be y.
-     * Only (n, 1, 1, c). keep in (0, 1]. */
+    /* y = x * m / keep, m = 1 where fn_rng_unit(fn_rng(seed, step, i, FN_RNG_DROPOUT)) < keep, else
+     * 0; i = element of the plain (n, c) array. Forward, and backward with the gradients. x may be
+     * y. Only (n, 1, 1, c). keep in (0, 1]. */
     int (*dropout)(struct fn_dev *dev, const struct fn_tensor *x, double keep,
                    const struct fn_tensor *y);
 
@@ -250,12 +262,13 @@ struct fn_backend {
 
     /* e = x * rsqrt(max(sum x^2, 1e-10)), by row. */
     int (*l2norm_forward)(struct fn_dev *dev, const struct fn_tensor *x, const struct fn_tensor *e);
-    int (*l2norm_backward)(struct fn_dev *dev, const struct fn_tensor *x, const struct fn_tensor *de,
-                           const struct fn_tensor *dx, int accumulate);
+    int (*l2norm_backward)(struct fn_dev *dev, const struct fn_tensor *x,
+                           const struct fn_tensor *de, const struct fn_tensor *dx, int accumulate);
 
-    /* Softmax cross entropy over rows of `logits`; with `backward` they are replaced by the gradient
-     * (softmax - onehot) / n. Adds FN_LOSS_XENT (mean), FN_LOSS_CORRECT (argmax, the first of equals).
-     * count <= n: only the first rows count (and divide), the rest are padding and get gradient 0. */
+    /* Softmax cross entropy over rows of `logits`; with `backward` they are replaced by the
+     * gradient (softmax - onehot) / n. Adds FN_LOSS_XENT (mean), FN_LOSS_CORRECT (argmax, the first
+     * of equals). count <= n: only the first rows count (and divide), the rest are padding and get
+     * gradient 0. */
     int (*softmax_xent)(struct fn_dev *dev, const struct fn_tensor *logits, const int32_t *labels,
                         int count, int backward);
     /* FN_LOSS_CENTER = mean over count x d of (x - c_label)^2; dx += factor * 2 (x - c) / (count d)
@@ -266,8 +279,8 @@ struct fn_backend {
      * nothing when check_finite met a bad value in this step. */
     int (*center_update)(struct fn_dev *dev, const struct fn_tensor *x, const int32_t *labels,
                          int count, void *centers, double alfa);
-    /* FN_LOSS_NORM = mean over rows of || |x_i| + 1e-4 ||_p; dx += factor * its gradient (dx or NULL).
-     * p >= 1, or INFINITY. */
+    /* FN_LOSS_NORM = mean over rows of || |x_i| + 1e-4 ||_p; dx += factor * its gradient (dx or
+     * NULL). p >= 1, or INFINITY. */
     int (*norm_loss)(struct fn_dev *dev, const struct fn_tensor *x, int count, double p,
                      double factor, const struct fn_tensor *dx);
     /* Rows 3k, 3k+1, 3k+2: anchor, positive, negative; count a multiple of 3.
@@ -278,7 +291,8 @@ struct fn_backend {
     int (*distances)(struct fn_dev *dev, const struct fn_tensor *e, int count, float *d2);
 
     /* Count not-finite values among `count` param scalars (and in the losses so far) into
-     * FN_LOSS_BAD; update, update_moving and center_update that follow in this step then do nothing. */
+     * FN_LOSS_BAD; update, update_moving and center_update that follow in this step then do
+     * nothing. */
     int (*check_finite)(struct fn_dev *dev, const void *grad, size_t count);
     /* One pass over all parameters: weight decay (and FN_LOSS_DECAY), the optimizer's rule with
      * fn_step's lr and t, EMA of everything, moving statistics included. */
@@ -301,7 +315,8 @@ extern const struct fn_backend fn_backend_ref64; /* the same loops in double: fo
 extern const struct fn_backend fn_backend_cpu;   /* oneDNN; only there if built with it */
 
 /* "auto", "ref", "cpu", "cuda" (and "ref64"). FN_EUNSUPPORTED with a sentence: not built in. "auto"
- * takes the best that opens; *why (a static or per-thread string, or NULL) says what was passed over. */
+ * takes the best that opens; *why (a static or per-thread string, or NULL) says what was passed
+ * over. */
 int fn_backend_open(const char *name, const struct fn_dev_options *options,
                     const struct fn_backend **backend, struct fn_dev **dev, const char **why);
 
