@@ -10,8 +10,8 @@
  *     sync(), losses_wait() and export wait.
  *   - Nothing is allocated, no algorithm is chosen and no weight is reordered for keeps while
  *     running: all that happens in the *_plan calls and in alloc.
- *   - A device is used by one thread at a time. Memory of kind FN_MEM_HOST may be written by
- * others.
+ *   - A device is used by one thread at a time. Memory of kind FN_MEM_HOST may be
+ *     written by others.
  *   - ReLU passes NaN on (max(0, NaN) = NaN): a bad weight must not look like a quiet channel.
  *   - Sums that end in a result use a fixed order: same device, threads, instruction set and
  *     library version give the same bits.
@@ -20,10 +20,10 @@
  *   - Activations are views: the channels [c0, c0 + c) of a buffer with `ctotal` channels. The
  *     layout inside is the backend's affair (ref: NHWC; cpu: channels in blocks of 8 or 16; cuda:
  *     NHWC). Every channel count, c0 and ctotal but the image's 3 is a multiple of
- * FN_CHANNEL_ALIGN, so that a slice of a concat is an offset and a stride in all of them.
+ *     FN_CHANNEL_ALIGN, so that a slice of a concat is an offset and a stride in all of them.
  *   - Convolutions take packed tensors only (c0 = 0, ctotal = c). All other ops take slices.
  *   - (n, 1, 1, d) tensors (pooled features, prelogits, embeddings, logits) are plain rows of d
- * param scalars everywhere; their d is free.
+ *     param scalars everywhere; their d is free.
  *   - A scalar has fn_dev_info.scalar_bytes (activations) or .param_bytes (parameters, gradients,
  *     statistics, optimizer state). ref64 has 8 and 8, others 4 and 4 (bf16: 2 and 4). */
 #ifndef FN_KERNELS_OP_H
