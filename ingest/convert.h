@@ -20,7 +20,8 @@ extern "C" {
  */
 enum fn_convert_codec { FN_CONVERT_JPEG, FN_CONVERT_PNG, FN_CONVERT_RAW, FN_CONVERT_KEEP };
 
-#define FN_CONVERT_PNG_LEVEL 6 /* zlib's: higher ones take twice the time for a percent */
+#define FN_CONVERT_PNG_LEVEL 4 /* half the time of zlib's default 6 for 2 % more bytes of a face   \
+                                */
 
 struct fn_convert {
     enum fn_convert_codec codec;

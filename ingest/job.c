@@ -11,8 +11,10 @@
 #include "base/pipeline.h"
 #include "ingest/work.h"
 
-/* Chunks in flight: two a worker keep all stages busy. */
-#define SLOTS(threads) (2 * (threads) + 2)
+/* Chunks in flight. Two a worker keep all stages busy; the others are rows that workers can get on
+ * with while a commit waits for the disk (a third of a second, at two workers' speed). Some 600 kB
+ * each. */
+#define SLOTS(threads) (6 * (threads) + 40)
 /* What long rows may take beside ordinary chunks: two of the longest, so that one can be worked on
  * while the next is read. */
 #define LONG_ROWS (2 * ((size_t)64 << 20) + 4 * FN_CHUNK_BYTES)

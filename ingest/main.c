@@ -19,6 +19,7 @@ struct session {
     char boxes_hash[33];
     char *selection, *inputs, *provenance;
     double started; /* seconds since 1970 */
+    double begun;   /* fn_now() then */
 };
 
 static int open_lists(struct session *s)
@@ -172,6 +173,7 @@ static int run(struct session *s)
     if (rc)
         return rc;
     fn_report_unmatched(&s->o, &s->job);
+    s->job.seconds = fn_now() - s->begun; /* sealing too */
     fn_summary_fill(&summary, &s->o, &s->job, s->o.dry_run ? NULL : &result);
     rc = print_summary(s, &summary);
     if (!rc && !s->o.dry_run && result.records == 0)
@@ -199,7 +201,7 @@ static void close_session(struct session *s)
 int main(int argc, char **argv)
 {
     const struct fn_tool *tool;
-    struct session s = {.started = (double)time(NULL)};
+    struct session s = {.started = (double)time(NULL), .begun = fn_now()};
     fn_signals_setup();
     int rc = fn_options_parse(&s.o, argc, argv, &tool);
     if (!rc) {

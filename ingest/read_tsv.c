@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
+#include "base/image.h"
 #include "ingest/base64.h"
 #include "ingest/input.h"
 #include "ingest/stream.h"
@@ -36,6 +36,11 @@ static int choose_layout(struct fn_input *s, struct tsv *t, const char *asked)
     const uint8_t *head = fn_stream_head(t->stream, &bytes, &whole);
     const char *where = strcmp(s->path, "-") == 0 ? "stdin" : s->path;
     int rc;
+    if (member && fn_image_sniff(head, bytes) != FN_IMAGE_UNKNOWN)
+        return fn_fail(
+            FN_EFORMAT,
+            "%s is an archive of pictures (the first is %s): unpack it and give the folder", where,
+            member);
     if (strcmp(asked, "auto") == 0) {
         rc = fn_tsv_detect(head, bytes, whole, where, &t->layout);
     } else {

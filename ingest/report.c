@@ -144,14 +144,18 @@ int fn_report_compare_sizes(const char *store, const struct fn_job *job)
     if (fn_is_file(path) && fn_json_load(path, PROVENANCE_MAX, &all) == FN_OK)
         inputs = json_object_get(json_object_get(all, "run"), "inputs");
     for (size_t i = 0; !rc && i < job->input_count; i++) {
-        const json_t *bytes = json_object_get(json_array_get(inputs, i), "bytes");
-        uint64_t was = (uint64_t)json_integer_value(bytes), now = job->inputs[i]->bytes;
+        const struct fn_input *input = job->inputs[i];
+        const json_t *one = json_array_get(inputs, i);
+        const char *described = json_string_value(json_object_get(one, "described"));
+        uint64_t was = (uint64_t)json_integer_value(json_object_get(one, "bytes"));
+        uint64_t now = input->bytes;
+        if (!described || strcmp(described, input->described) != 0)
+            continue; /* the same rows, wrapped in another way */
         if (was && now && was != now)
             rc = fn_fail(FN_EMISMATCH,
                          "%s was made from %llu bytes of this input, but %s has %llu now; choose "
                          "another --store, or --overwrite this one",
-                         store, (unsigned long long)was, job->inputs[i]->path,
-                         (unsigned long long)now);
+                         store, (unsigned long long)was, input->path, (unsigned long long)now);
     }
     json_decref(all);
     free(path);
