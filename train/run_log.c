@@ -179,7 +179,6 @@ int fn_run_log_step(struct fn_run *r, const double l[FN_LOSS_COUNT], double rate
     f->steps++;
     f->loss = total;
     f->accuracy = values[5];
-    f->rate = rate;
     r->state.decay = l[FN_LOSS_DECAY];
     if (isfinite(total) && isfinite(l[FN_LOSS_XENT])) {
         r->state.average_xent =
@@ -236,19 +235,32 @@ int fn_run_log_saved(struct fn_run *r, double seconds)
     return rc ? rc : event(r, "time/save_metagraph", r->state.epoch, 0);
 }
 
+/* The rate of the epoch's last batch, also where it was trained before a resume. */
+static int last_rate(const struct fn_run *r, double *rate)
+{
+    const struct fn_train_options *o = r->o;
+    uint64_t step = r->state.step ? r->state.step - 1 : 0;
+    int rc = fn_run_rate(r, r->state.epoch, rate);
+    *rate = rc ? 0 : fn_staircase(*rate, o->decay_factor, o->decay_epochs, o->epoch_size, step);
+    return rc;
+}
+
 int fn_run_log_epoch(struct fn_run *r)
 {
     struct fn_run_figures *f = &r->figures;
+    double rate = 0;
+    int rc = last_rate(r, &rate);
     double images = (double)r->o->batch_size * (double)f->epoch_steps;
     const double values[] = {f->lfw_accuracy,
                              f->lfw_val,
-                             f->rate,
+                             rate,
                              f->train_s,
                              f->validate_s,
                              f->evaluate_s,
                              f->train_s > 0 ? images / f->train_s : 0,
                              f->train_s > 0 ? f->wait_s / f->train_s : 0};
-    int rc = row(r, FN_LOG_EPOCHS, r->state.epoch, values);
+    if (!rc)
+        rc = row(r, FN_LOG_EPOCHS, r->state.epoch, values);
     if (!rc)
         rc = event(r, "time/total", (int64_t)r->state.step, f->train_s);
     for (int i = 0; i < FN_LOG_COUNT && !rc; i++)

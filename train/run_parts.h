@@ -32,7 +32,6 @@ struct fn_run_figures {
     double loss, accuracy; /* of the last step */
     double validation_loss, validation_xent, validation_accuracy;
     double lfw_accuracy, lfw_val;
-    double rate;                                    /* learning rate of the last step */
     double train_s, validate_s, evaluate_s, save_s; /* of this epoch */
     double speed;                                   /* images/s, smoothed */
     double wait_s;                                  /* for the loader, of this epoch */

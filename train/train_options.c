@@ -124,7 +124,7 @@ struct fn_arg fn_train_args[] = {
     REAL("prelogits_hist_max", norm_hist_max, 1e-9, MANY,
          "largest prelogit in the histogram of them"),
     CHOICE("optimizer", optimizer, optimizers, "the optimizer"),
-    REAL("learning_rate", learning_rate, -MANY, MANY,
+    REAL("learning_rate", learning_rate, 0, 0,
          "the rate; 0 or less: from the schedule file"),
     TEXT("learning_rate_schedule_file", schedule_file, "FILE",
          "lines of 'epoch: rate'; a rate of - ends training"),
