@@ -214,5 +214,5 @@ expect 0 fn-train "$@" --models_base_dir warm --max_steps 7 --quiet
 expect 1 fn-train --resume warm/* --max_steps 0 --learning_rate 1e30 --threads 1
 says err "going back to "
 says err "try a lower --learning_rate"
-expect 0 fn-train --resume warm/* --learning_rate 0.02 --threads 1
+expect 0 fn-train --resume warm/* --max_steps 0 --learning_rate 0.02 --threads 1
 same "$(sed 1d "logs/$(ls warm)/steps.tsv" | cut -f 1 | tr '\n' ' ')" "$(seq -s ' ' 1 21) " "steps after going back"
