@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Sealing: from a complete build folder to a store. */
-#include "store/seal.h"
+#include "store/seal_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -119,10 +119,11 @@ int fn_writer_seal(struct fn_writer *w, const char *provenance, struct fn_seal_r
     if (w->failed || !w->db)
         return fn_fail(FN_EUSAGE, "%s: it was sealed, or writing has failed before", w->path);
     int rc = end_rows(w);
-    fn_build_db_close(
-        &w->db); /* sealing reads it again; and nothing is written to it from here on */
+    if (!rc)
+        rc = fn_ahead_end(&w->ahead, 0);
+    fn_build_db_close(&w->db); /* sealing opens it to read; and nothing is written from here on */
     for (uint64_t i = 0; i <= w->state.shard && !rc; i++)
-        rc = fn_seal_shard(w->path, i, i == w->state.shard);
+        rc = fn_seal_shard(w->path, i, i == w->state.shard, NULL);
     if (!rc)
         rc = seal(w, provenance, result);
     if (!rc)

@@ -6,7 +6,7 @@
 
 #include "store/build.h"
 #include "store/index.h"
-#include "store/seal.h"
+#include "store/seal_internal.h"
 
 struct pass {
     const char *store;

@@ -13,11 +13,12 @@
 #include "base/file.h"
 #include "store/build.h"
 #include "store/pages.h"
-#include "store/seal.h"
+#include "store/seal_internal.h"
 
 struct copy {
     const char *store;
     uint64_t shard;
+    const atomic_int *stop;
     uint32_t *sizes;
     size_t count, cap;
     uint64_t first_group;
@@ -80,6 +81,8 @@ static int copy_group(void *context, uint64_t key, const uint8_t *value, size_t 
     struct copy *copy = context;
     uint8_t head[FN_PAGES_NODE_HEAD];
     int rc = fn_seal_pause(copy->store);
+    if (!rc && copy->stop && atomic_load(copy->stop))
+        rc = fn_fail(FN_EINTERRUPTED, "copying a shard of %s was given up", copy->store);
     if (!rc)
         rc = note_records(copy, key, value, bytes);
     if (rc)
@@ -161,11 +164,11 @@ static int is_done(const char *store, uint64_t shard)
     return done;
 }
 
-int fn_seal_shard(const char *store, uint64_t shard, int keep)
+int fn_seal_shard(const char *store, uint64_t shard, int keep, const atomic_int *stop)
 {
     char path[FN_PATH_MAX];
     struct fn_build_db *db = NULL;
-    struct copy copy = {.store = store, .shard = shard};
+    struct copy copy = {.store = store, .shard = shard, .stop = stop};
     int rc = FN_OK;
     fn_build_shard_file(path, store, shard);
     if (!is_done(store, shard)) {

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "store/build.h"
-#include "store/seal.h"
+#include "store/seal_internal.h"
 
 /* What the sort carries behind "class NUL name NUL position". */
 struct tail {

@@ -59,7 +59,8 @@ int fn_writer_commit(struct fn_writer *w)
     w->uncommitted = 0;
     w->dirty = 0;
     w->committed_at = fn_now();
-    return rc;
+    /* From this commit on the journal of the shard that grows counts; those before it are free. */
+    return rc ? rc : fn_ahead_go_on(&w->ahead, w->path, w->state.shard);
 }
 
 /* The shard is full: finish its file and begin the next. The old journal counts until the first
@@ -68,6 +69,10 @@ static int next_shard(struct fn_writer *w)
 {
     char path[FN_PATH_MAX];
     int rc = fn_writer_commit(w);
+    /* Copying may be slower than rows come: never more than two shards wait, or the disk fills up.
+     */
+    if (!rc && w->ahead.running && w->state.shard > w->ahead.shard + 1)
+        rc = fn_ahead_end(&w->ahead, 0);
     if (rc)
         return rc;
     fn_build_db_close(&w->db);

@@ -4,10 +4,7 @@
 #define FN_STORE_WRITER_INTERNAL_H
 
 #include "store/build.h"
-
-#ifdef __cplusplus
-extern "C" {
-#endif
+#include "store/seal_internal.h"
 
 struct fn_writer {
     char *path;
@@ -23,6 +20,7 @@ struct fn_writer {
     uint64_t room, used;     /* of the transaction, bytes */
     int dirty;               /* rows since the last commit */
     int failed;              /* what failed, once */
+    struct fn_ahead ahead;   /* copies complete shards meanwhile */
 };
 
 int fn_writer_commit(struct fn_writer *w);

@@ -171,6 +171,7 @@ void fn_writer_close(struct fn_writer **writer)
     struct fn_writer *w = *writer;
     if (!w)
         return;
+    fn_ahead_end(&w->ahead, 1);
     fn_build_db_close(&w->db);
     fn_group_free(&w->open);
     fn_bytes_free(&w->rejects);

@@ -9,9 +9,11 @@
  *
  * Each step is done from what the one before left on the disk, and is simply done again when it was
  * interrupted; shards that were copied stay copied. Memory: two sorts at FN_SEAL_MEMORY each. */
-#ifndef FN_STORE_SEAL_H
-#define FN_STORE_SEAL_H
+#ifndef FN_STORE_SEAL_INTERNAL_H
+#define FN_STORE_SEAL_INTERNAL_H
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,18 +21,31 @@
 #include "store/part.h"
 #include "store/sort.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 #define FN_SEAL_MEMORY ((size_t)48 << 20) /* bytes, of each sort */
 
 /* FN_EINTERRUPTED when a signal asked to stop. */
 int fn_seal_pause(const char *store);
 
 /* Copy a shard whose growing file nobody has open; nothing to do if that was done before. keep:
- * leave the growing file (its journal still counts). */
-int fn_seal_shard(const char *store, uint64_t shard, int keep);
+ * leave the growing file (its journal still counts). stop: nonzero ends it like a signal; may be
+ * NULL. */
+int fn_seal_shard(const char *store, uint64_t shard, int keep, const atomic_int *stop);
+
+/* Shards behind the one that grows are copied while rows still come, by a thread of its own, one at
+ * a time, so that little is left to do in the end. Called by the writer's thread only. */
+struct fn_ahead {
+    pthread_t thread;
+    int running, off;
+    atomic_int done, stop;
+    const char *store;
+    uint64_t shard; /* being copied, or the next to be */
+    struct fn_err_note note;
+};
+/* The shards before `growing` may be copied: start on the next one, if none is under way. Returns
+ * what went wrong with the last. */
+int fn_ahead_go_on(struct fn_ahead *ahead, const char *store, uint64_t growing);
+/* Wait for the one under way; stop: give it up. */
+int fn_ahead_end(struct fn_ahead *ahead, int stop);
 
 /* What became of a stored record. */
 enum fn_fate { FN_FATE_LIVE = 0, FN_FATE_DUPLICATE, FN_FATE_COLLISION };
