@@ -18,6 +18,9 @@ static const struct fn_conv_shape shapes[] = {
     {8, 9, 7, 16, 3, 3, 1, 0, 80},
     {13, 6, 4, 80, 3, 3, 1, 0, 192},
     {16, 8, 8, 32, 3, 3, 1, 1, 32},
+    /* widths that the library can do only without their last column (AVX2; AVX-512) */
+    {3, 12, 18, 16, 3, 3, 2, 0, 32},
+    {2, 4, 56, 32, 3, 3, 2, 0, 16},
     /* so large that they run in pieces: 7 + 6 + 6 images with two threads */
     {19, 128, 128, 16, 1, 1, 1, 1, 16},
     {19, 127, 67, 16, 3, 3, 1, 1, 32},

@@ -14,6 +14,7 @@
 /* The batch in `pieces` pieces of `least` images, the first `longer` of them one longer. */
 struct pass {
     struct fn_dnn_conv *conv[2]; /* for `least` images, and for one more; NULL: none are */
+    int trimmed;                 /* its x has only the rows and columns that windows reach */
 };
 
 struct fn_conv {
@@ -49,27 +50,67 @@ static void divide(struct fn_dev *dev, struct fn_conv *p)
     p->longer = n % p->pieces;
 }
 
-static int open_pass(struct fn_dev *dev, struct fn_conv *p, int pass, struct pass *out)
-{
-    for (int i = 0; i < 2; i++) {
-        struct fn_conv_shape piece = p->shape;
-        piece.n = (int)p->least + i;
-        if (i == 1 && p->longer == 0)
-            break;
-        int rc = fn_dnn_conv_open(dev->dnn, &piece, pass, &out->conv[i]);
-        if (rc != FN_OK)
-            return rc;
-        size_t bytes = fn_dnn_conv_workspace(out->conv[i]);
-        if (bytes > p->primitive_bytes)
-            p->primitive_bytes = bytes;
-    }
-    return FN_OK;
-}
-
 static void close_pass(struct pass *pass)
 {
     fn_dnn_conv_close(&pass->conv[0]);
     fn_dnn_conv_close(&pass->conv[1]);
+}
+
+static int open_pieces(struct fn_dev *dev, const struct fn_conv *p, struct fn_conv_shape shape,
+                       int pass, struct pass *out)
+{
+    int rc = FN_OK;
+    for (int i = 0; i < (p->longer ? 2 : 1) && rc == FN_OK; i++) {
+        shape.n = (int)p->least + i;
+        rc = fn_dnn_conv_open(dev->dnn, &shape, pass, &out->conv[i]);
+    }
+    return rc;
+}
+
+/* Rows or columns that windows reach. */
+static int reached(int in, int k, int stride, int same)
+{
+    return same ? in : (in - k) / stride * stride + k;
+}
+
+static int is_plain(const struct pass *pass)
+{
+    return strncmp(fn_dnn_conv_kind(pass->conv[0]), "ref", 3) == 0;
+}
+
+/* Some widths of a strided convolution's input gradient the library can do only by plain loops (on
+ * AVX2 multiples of 6), a hundred times slower, but not with the last column left out, which no
+ * window reaches. */
+static int trim(struct fn_dev *dev, struct fn_conv *p, struct pass *out)
+{
+    const struct fn_conv_shape *s = &p->shape;
+    struct fn_conv_shape less = *s;
+    struct pass other = {.trimmed = 1};
+    less.h = reached(s->h, s->kh, s->stride, s->same);
+    less.w = reached(s->w, s->kw, s->stride, s->same);
+    if (!is_plain(out) || s->cin == 3 || (less.h == s->h && less.w == s->w))
+        return FN_OK;
+    int rc = open_pieces(dev, p, less, FN_BACKWARD_DATA, &other);
+    if (rc == FN_OK && !is_plain(&other)) {
+        close_pass(out);
+        *out = other;
+        return FN_OK;
+    }
+    close_pass(&other);
+    return rc;
+}
+
+static int open_pass(struct fn_dev *dev, struct fn_conv *p, int pass, struct pass *out)
+{
+    int rc = open_pieces(dev, p, p->shape, pass, out);
+    if (rc == FN_OK && pass == FN_BACKWARD_DATA)
+        rc = trim(dev, p, out);
+    for (int i = 0; i < 2 && rc == FN_OK; i++) {
+        size_t bytes = out->conv[i] ? fn_dnn_conv_workspace(out->conv[i]) : 0;
+        if (bytes > p->primitive_bytes)
+            p->primitive_bytes = bytes;
+    }
+    return rc;
 }
 
 /* Floats of a gradient that is made in the workspace and added to what is there. */
@@ -202,6 +243,7 @@ static float *added(const struct fn_dev *dev, const struct fn_conv *plan)
     return (float *)(void *)((char *)dev->workspace + plan->primitive_bytes);
 }
 
+/* y (count) += x */
 static void add(struct fn_dev *dev, const float *x, size_t count, float *y)
 {
 #pragma omp parallel num_threads(dev->threads)
@@ -235,17 +277,53 @@ int fn_cpu_conv_forward(struct fn_dev *dev, const struct fn_conv *plan, const st
     return rc;
 }
 
+/* One plane: dx (h, w) = or += x, which has fewer rows and columns. */
+static void widen_plane(const struct fn_dev *dev, const struct fn_conv_shape *s, const float *x,
+                        int accumulate, float *dx)
+{
+    size_t b = dev->loops->block;
+    size_t h = (size_t)reached(s->h, s->kh, s->stride, s->same), all = (size_t)s->w * b;
+    size_t row = (size_t)reached(s->w, s->kw, s->stride, s->same) * b;
+    for (size_t i = 0; i < (size_t)s->h; i++, dx += all, x += row) {
+        if (accumulate && i < h) {
+            dev->loops->add(x, row, dx);
+        } else if (!accumulate) {
+            memset(dx, 0, all * sizeof *dx);
+            if (i < h)
+                memcpy(dx, x, row * sizeof *dx);
+        }
+    }
+}
+
+static void widen(struct fn_dev *dev, const struct fn_conv_shape *s, size_t images, const float *x,
+                  int accumulate, float *dx)
+{
+    size_t b = dev->loops->block, blocks = (size_t)s->cin / b;
+    size_t large = (size_t)s->h * (size_t)s->w * b;
+    size_t small = (size_t)reached(s->h, s->kh, s->stride, s->same) *
+                   (size_t)reached(s->w, s->kw, s->stride, s->same) * b;
+#pragma omp parallel num_threads(dev->threads)
+    {
+        size_t begin, end;
+        fn_cpu_share(images * blocks, &begin, &end);
+        for (size_t i = begin; i < end; i++)
+            widen_plane(dev, s, x + i * small, accumulate, dx + i * large);
+    }
+}
+
 static int backward_data(struct fn_dev *dev, const struct fn_conv *plan, const void *w,
                          const struct fn_tensor *dy, const struct fn_tensor *dx, int accumulate)
 {
-    int rc = FN_OK;
+    int rc = FN_OK, trimmed = plan->backward_data.trimmed;
     for (size_t i = 0; i < plan->pieces && rc == FN_OK; i++) {
         size_t images, first = piece(plan, i, &images);
         float *out = (float *)dx->data + first * plan->x_image;
-        float *into = accumulate ? added(dev, plan) : out;
+        float *into = accumulate || trimmed ? added(dev, plan) : out;
         rc = run(dev, &plan->backward_data, i < plan->longer, into, w,
                  (float *)dy->data + first * plan->y_image);
-        if (rc == FN_OK && accumulate)
+        if (rc == FN_OK && trimmed)
+            widen(dev, &plan->shape, images, into, accumulate, out);
+        else if (rc == FN_OK && accumulate)
             add(dev, into, images * plan->x_image, out);
     }
     return rc;
