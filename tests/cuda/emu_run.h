@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs kernels on the host's processor: what emu.h needs, and what a test sets. One thread of the
+ * host; a kernel is done when its launch returns. */
+#ifndef FN_TESTS_CUDA_EMU_RUN_H
+#define FN_TESTS_CUDA_EMU_RUN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct fn_emu_size {
+    unsigned x, y, z;
+};
+
+/* Where the running thread is. */
+struct fn_emu_place {
+    struct fn_emu_size thread, block, threads, blocks;
+};
+extern struct fn_emu_place fn_emu;
+
+/* Order of blocks, and of threads after every meeting: 0 ascending, 1 descending, others shuffled,
+ * with that number as the seed. Results that differ between orders are a race. */
+void fn_emu_order(int order);
+
+/* What was run since the program began. */
+struct fn_emu_counts {
+    uint64_t launches, blocks, threads, switches;
+};
+struct fn_emu_counts fn_emu_counted(void);
+
+/* Memory as a device has it: NaN at first, 64-byte aligned, watched: an access beyond its end stops
+ * the program at a page boundary, or under AddressSanitizer at the byte; what was written up to 63
+ * bytes beyond is found by fn_emu_free, which stops the program. NULL: no memory. */
+void *fn_emu_alloc(size_t bytes);
+void fn_emu_free(void *memory);
+
+/* ---- for emu.h ------------------------------------------------------------------------------ */
+
+typedef void fn_emu_call(void (*kernel)(void), void **arguments);
+
+/* 0; 9 (cudaErrorInvalidConfiguration) for a grid or block that no device takes. */
+int fn_emu_launch(fn_emu_call *call, void (*kernel)(void), void **arguments,
+                  struct fn_emu_size blocks, struct fn_emu_size threads);
+void *fn_emu_shared(const void *key, size_t bytes);
+void fn_emu_aligned(const void *address, size_t bytes);
+void fn_emu_barrier(int line);
+int fn_emu_lane(void);
+uint64_t fn_emu_shuffle(unsigned mask, uint64_t value, int from, int line);
+unsigned fn_emu_vote(unsigned mask, int predicate, int line);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
