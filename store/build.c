@@ -173,7 +173,7 @@ static int each_name(const char *folder, void *context, int (*visit)(void *, con
 static int check_name(void *context, const char *name)
 {
     const char *store = context;
-    if (is_store_name(name))
+    if (is_store_name(name) || name[0] == '.') /* a file manager's or a network file system's own */
         return FN_OK;
     return fn_fail(FN_EFORMAT, "%s holds %s, which is no part of a store; give an empty folder",
                    store, name);
@@ -265,8 +265,8 @@ int fn_build_resume(const char *store, int readonly, struct fn_build_db **db,
         struct stat st;
         if (stat(path, &st) != 0)
             return fn_fail(FN_ECORRUPT, "%s is missing: the shard being written was lost", path);
-        if (readonly && st.st_size == 0)
-            continue;
+        if (readonly && st.st_size <= 2 * sysconf(_SC_PAGESIZE))
+            continue; /* no commit yet, perhaps not even whole */
         rc = fn_build_db_open(db, path, readonly);
         if (!rc)
             rc = fn_state_get(*db, path, state);

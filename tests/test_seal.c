@@ -2,6 +2,7 @@
 /* Interruptions: a store's bytes do not depend on how often and where its making was cut short. */
 #include <dirent.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "base/log.h"
@@ -134,15 +135,18 @@ static int run_child(const char *path, uint64_t seed, int sealing)
 static void test_killed(void **state)
 {
     (void)state;
+    const char *rounds =
+        getenv("FN_SEAL_ROUNDS"); /* tests/long/store_kills.sh asks for many more */
+    uint64_t kills = 0;
     make_store(&odd_rows, in_folder("a"), NULL);
-    for (uint64_t round = 0; round < 6; round++) {
+    for (uint64_t round = 0; round < (rounds ? strtoull(rounds, NULL, 10) : 6); round++) {
         char path[4200];
         snprintf(path, sizeof path, "%s", in_folder("b"));
         for (uint64_t i = 0; i < 6; i++)
-            run_child(path, round * 100 + i, 0);
+            kills += !run_child(path, round * 100 + i, 0);
         int limit = 60000; /* microseconds; longer and longer, so that it ends on any machine */
         for (uint64_t i = 50; !fn_is_file(in_folder("b/manifest.json")); i++, limit += 20000)
-            run_child(path, round * 100 + i, limit);
+            kills += !run_child(path, round * 100 + i, limit);
         make_store(&odd_rows, in_folder("c"), NULL); /* the same in one go, in between */
         struct fn_store_content content = make_content(&odd_rows);
         struct fn_writer *writer = NULL;
@@ -155,6 +159,50 @@ static void test_killed(void **state)
         assert_ok(fn_remove_tree(in_folder("b")));
         assert_ok(fn_remove_tree(in_folder("c")));
     }
+    printf("%" PRIu64 " kills: the same bytes\n", kills);
+}
+
+/* A disk that takes no more: a sentence, and the next run goes on from what was committed. */
+static void test_write_fails(void **state)
+{
+    (void)state;
+    make_store(&odd_rows, in_folder("a"), NULL);
+    for (rlim_t limit = 200000; limit < 2200000; limit += 250000) {
+        char path[4200];
+        int status = 0;
+        snprintf(path, sizeof path, "%s", in_folder("b"));
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            struct fn_store_content content = make_content(&odd_rows);
+            struct fn_writer *writer = NULL;
+            struct fn_writer_counts counts;
+            struct fn_position from;
+            struct fn_seal_result sealed;
+            struct make_row row = {0};
+            const struct rlimit files = {limit, limit};
+            signal(SIGXFSZ, SIG_IGN);
+            setrlimit(RLIMIT_FSIZE, &files);
+            int rc = fn_writer_open(&writer, path, &content, 0, &from, &counts);
+            for (uint64_t i = from.line; i < odd_rows.rows && !rc; i++) {
+                make_row(&odd_rows, i, &row);
+                rc = make_put(writer, &row);
+                if (!rc && i % 50 == 0)
+                    rc = fn_writer_flush(writer);
+            }
+            if (!rc)
+                rc = fn_writer_seal(writer, NULL, &sealed);
+            int said = !rc || strlen(fn_err_text(rc)) > 20;
+            fn_writer_close(&writer);
+            _exit(rc == FN_OK || (rc == FN_EIO && said) ? 0 : 1);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+    }
+    if (!fn_is_file(in_folder("b/manifest.json")))
+        make_store(&odd_rows, in_folder("b"), NULL);
+    same_store(in_folder("a"), in_folder("b"));
 }
 
 static void test_refusals(void **state)
@@ -290,6 +338,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_closed_and_opened, setup, teardown),
         cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_write_fails, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
         cmocka_unit_test_setup_teardown(test_foreign_folder, setup, teardown),
         cmocka_unit_test_setup_teardown(test_misuse, setup, teardown),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* bench_store FOLDER [RECORDS [LEAST MOST [CLASSES]]]: the store alone, without any pictures.
+/* bench_store FOLDER [RECORDS [LEAST MOST [CLASSES [keep]]]]: the store alone, without any
+ * pictures.
  *
  * Writes RECORDS (100,000) records of LEAST to MOST (8,000 to 12,000) random bytes in CLASSES
  * (1,000) classes, seals, opens, reads. Prints, one a line: MB/s and records/s of writing (with its
@@ -175,8 +176,9 @@ int main(int argc, char **argv)
 {
     struct bench b = {.records = 100000, .classes = 1000, .least = 8000, .most = 12000};
     if (argc < 2 || fn_is_dir(argv[1])) {
-        fprintf(stderr,
-                "usage: bench_store FOLDER [RECORDS [LEAST MOST [CLASSES]]]; FOLDER is new\n");
+        fprintf(
+            stderr,
+            "usage: bench_store FOLDER [RECORDS [LEAST MOST [CLASSES [keep]]]]; FOLDER is new\n");
         return 2;
     }
     b.folder = argv[1];
@@ -195,5 +197,5 @@ int main(int argc, char **argv)
     read_store(&b);
     atomic_store(&watching, 0);
     pthread_join(watcher, NULL);
-    return fn_remove_tree(b.folder) ? 1 : 0;
+    return argc <= 6 && fn_remove_tree(b.folder) ? 1 : 0;
 }
