@@ -8,7 +8,8 @@
  * over warps and slices, always in the same order. Tiles and slices: device.h. */
 #include "kernels/cuda/device.h"
 
-/* Count, mean, and sum of squared deviations from it. */
+/* Count, mean (less the channel's number in row 0, so that a mean far from 0 keeps its digits), and
+ * sum of squared deviations from it. */
 template <int V> struct moments {
     float count;
     fn_vector<V> mean, square;
@@ -18,13 +19,15 @@ template <class T, int V>
 __device__ static moments<V> thread_moments(const T *y, int stride, const fn_tile<V> &t)
 {
     moments<V> m;
-    fn_vector<V> shift, sum;
+    fn_vector<V> first, shift, sum;
     unsigned count = 0;
 #pragma unroll
     for (int j = 0; j < V; j++)
-        shift.v[j] = sum.v[j] = m.square.v[j] = 0.0f;
-    if (t.row < t.end)
+        first.v[j] = shift.v[j] = sum.v[j] = m.square.v[j] = 0.0f;
+    if (t.row < t.end) {
+        first = fn_load<V>(y + t.c);
         shift = fn_load<V>(y + t.row * (size_t)stride + t.c);
+    }
 #pragma unroll 4
     for (size_t row = t.row; row < t.end; row += t.step, count++) {
         const fn_vector<V> v = fn_load<V>(y + row * (size_t)stride + t.c);
@@ -39,7 +42,7 @@ __device__ static moments<V> thread_moments(const T *y, int stride, const fn_til
 #pragma unroll
     for (int j = 0; j < V; j++) {
         const float d = count ? sum.v[j] / m.count : 0.0f;
-        m.mean.v[j] = shift.v[j] + d;
+        m.mean.v[j] = (shift.v[j] - first.v[j]) + d;
         m.square.v[j] = fmaf(-sum.v[j], d, m.square.v[j]);
     }
     return m;
@@ -77,17 +80,18 @@ __device__ static inline void gather_add(gather *g, double shift, double count, 
     g->square += square + count * d * d;
 }
 
-__device__ static inline void write_stats(const gather &g, double shift, float *stats, int c,
-                                          int channels)
+__device__ static inline void write_stats(const gather &g, double shift, float first, float *stats,
+                                          int c, int channels)
 {
     const double d = g.sum / g.count, var = g.square / g.count - d * d;
-    stats[c] = (float)(shift + d);
+    stats[c] = (float)((double)first + (shift + d));
     stats[channels + c] = (float)(var < 0 ? 0 : var); /* NaN stays */
 }
 
 /* In the last block of a tile: thread (warp, channel) takes every eighth slice. */
-__device__ static void merge_slices(const fn_k_scratch &scratch, size_t rows, size_t slice,
-                                    int channels, float *stats)
+template <class T>
+__device__ static void merge_slices(const T *y, const fn_k_scratch &scratch, size_t rows,
+                                    size_t slice, int channels, float *stats)
 {
     FN_SHARED(double, part, [FN_WARPS][2][FN_TILE]);
     const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;
@@ -112,7 +116,7 @@ __device__ static void merge_slices(const fn_k_scratch &scratch, size_t rows, si
             g.square += part[w][1][lane];
         }
         g.count = (double)rows;
-        write_stats(g, shift, stats, c, channels);
+        write_stats(g, shift, fn_widen(y[c]), stats, c, channels);
     }
 }
 
@@ -143,7 +147,7 @@ __global__ void __launch_bounds__(FN_THREADS)
         for (int w = 0; w < FN_WARPS; w++)
             gather_add(&g, shift, count[w], part[w][0][lane], part[w][1][lane]);
         if (gridDim.y == 1) {
-            write_stats(g, shift, stats, c, channels);
+            write_stats(g, shift, fn_widen(y[c]), stats, c, channels);
         } else {
             float *to = scratch.partial + (size_t)blockIdx.y * 2 * (size_t)channels + c;
             const double d = g.sum / g.count;
@@ -152,7 +156,7 @@ __global__ void __launch_bounds__(FN_THREADS)
         }
     }
     if (gridDim.y > 1 && fn_is_last_block(scratch.counter + blockIdx.x, gridDim.y))
-        merge_slices(scratch, rows, slice, channels, stats);
+        merge_slices(y, scratch, rows, slice, channels, stats);
 }
 
 template <class T, int V> static int start(const fn_k_queue *q, const fn_tensor *y, float *stats)
