@@ -1,5 +1,6 @@
 # fn-ingest's manners: help, misuse, inputs that are none, what it prints, options that must agree between runs,
 # codecs, selection, compressed input and stdin, the same bytes from any number of threads.
+# ctest labels: threads
 . "$TOOLS"
 number() { # KEY of the JSON object in ./out
     sed -n "s/.*\"$1\": \([0-9.]*\).*/\1/p" out
