@@ -25,10 +25,15 @@ static int not_sealed(const char *path)
         return fn_fail(FN_EFORMAT, "%s is not a store: it has no manifest.json", path);
     }
     const char *command = NULL;
+    int lock = -1, rc = fn_build_lock(path, 1, &lock);
+    if (lock >= 0)
+        close(lock);
+    if (rc == FN_EBUSY)
+        return rc;
     if (fn_build_content_load(path, &begun) == FN_OK)
         command = json_string_value(json_object_get(begun, "command"));
-    int rc = fn_fail(FN_EFORMAT, "%s is not finished; run this to go on where it stopped: %s", path,
-                     command ? command : "the same fn-ingest command");
+    rc = fn_fail(FN_EFORMAT, "%s is not finished; run this to go on where it stopped: %s", path,
+                 command ? command : "the same fn-ingest command");
     json_decref(begun);
     return rc;
 }

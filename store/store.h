@@ -62,7 +62,8 @@ struct fn_store_info {
 };
 
 /* FN_ENOENT: no such folder. FN_EFORMAT: not a store, or not sealed (the sentence has the command
- * that finishes it). FN_EVERSION, FN_ECORRUPT as said above. Milliseconds, whatever the size. */
+ * that finishes it). FN_EBUSY: it is being built just now. FN_EVERSION, FN_ECORRUPT as said above.
+ * Milliseconds, whatever the size. */
 int fn_store_open(struct fn_store **store, const char *path);
 void fn_store_close(struct fn_store **store); /* half-open or NULL is fine */
 const struct fn_store_info *fn_store_get_info(const struct fn_store *store);

@@ -220,9 +220,10 @@ static void test_refusals(void **state)
     assert_ok(fn_writer_open(&writer, path, &content, 0, &from, &counts));
     assert_int_equal(fn_writer_open(&second, path, &content, 0, &from, &counts), FN_EBUSY);
     assert_non_null(strstr(fn_err_text(FN_EBUSY), "process "));
+    assert_int_equal(fn_store_open(&store, path), FN_EBUSY);
+    fn_writer_close(&writer);
     assert_int_equal(fn_store_open(&store, path), FN_EFORMAT);
     assert_non_null(strstr(fn_err_text(FN_EFORMAT), content.command));
-    fn_writer_close(&writer);
     struct fn_store_content other = content;
     other.size = 160;
     assert_int_equal(fn_writer_open(&writer, path, &other, 0, &from, &counts), FN_EMISMATCH);
@@ -239,8 +240,8 @@ static void test_refusals(void **state)
     assert_int_equal(fn_writer_open(&writer, path, &other, 0, &from, &counts), FN_EMISMATCH);
     assert_ok(fn_writer_open(&writer, path, &other, 1, &from, &counts)); /* overwrite */
     assert_int_equal(counts.rows, 0);
-    assert_int_equal(fn_store_open(&store, path), FN_EFORMAT);
     fn_writer_close(&writer);
+    assert_int_equal(fn_store_open(&store, path), FN_EFORMAT);
 }
 
 static void test_foreign_folder(void **state)

@@ -2,7 +2,9 @@
 /* Writing a store and reading it back. */
 #include <sys/stat.h>
 
+#include "base/pipeline.h"
 #include "store/format.h"
+#include "store/manifest.h"
 #include "tests/store_rows.h"
 
 static char *folder, store_path[4200];
@@ -230,9 +232,78 @@ static void test_extremes(void **state)
     free(payload);
 }
 
+struct readers {
+    struct fn_store *store;
+    struct fn_reader *reader[8];
+};
+
+/* One of many threads, all of which use every shard and block first. */
+static int read_backwards(void *context, int worker, size_t i)
+{
+    struct readers *r = context;
+    uint64_t records = fn_store_get_info(r->store)->records;
+    struct fn_record rec;
+    (void)i;
+    if (!r->reader[worker]) {
+        int rc = fn_reader_open(&r->reader[worker], r->store);
+        if (rc)
+            return rc;
+    }
+    for (uint64_t id = records; id-- > 0;) {
+        const uint64_t *ids;
+        uint64_t count;
+        int rc = fn_reader_get(r->reader[worker], id, &rec);
+        if (!rc)
+            rc = fn_store_members(r->store, rec.label, &ids, &count);
+        if (rc)
+            return rc;
+    }
+    return FN_OK;
+}
+
+static void test_threads(void **state)
+{
+    (void)state;
+    struct make make = {
+        .rows = 1500, .classes = 200, .least = 500, .most = 3000, .shard_bytes = 1 << 19};
+    make_store(&make, store_path, NULL);
+    for (int round = 0; round < 5; round++) {
+        struct readers r = {0};
+        assert_ok(fn_store_open(&r.store, store_path));
+        assert_ok(fn_parallel_for(8, 16, &r, read_backwards));
+        for (int i = 0; i < 8; i++)
+            fn_reader_close(&r.reader[i]);
+        fn_store_close(&r.store);
+    }
+}
+
+/* A store of a later format is refused as such, not called damaged; and never misread. */
+static void test_newer(void **state)
+{
+    (void)state;
+    struct make make = {.rows = 20, .classes = 2, .least = 50, .most = 300};
+    struct fn_store *store = NULL;
+    unsigned char *text;
+    size_t bytes;
+    char path[4300];
+    make_store(&make, store_path, NULL);
+    snprintf(path, sizeof path, "%s/manifest.json", store_path);
+    assert_ok(fn_file_read(path, 1 << 20, &text, &bytes));
+    char *version = strstr((char *)text, "\"version\": 1");
+    assert_non_null(version);
+    version[11] = '2';
+    assert_ok(fn_self_sum_set((char *)text, bytes, "content_id"));
+    assert_ok(fn_file_write(path, text, bytes));
+    assert_int_equal(fn_store_open(&store, store_path), FN_EVERSION);
+    assert_non_null(strstr(fn_err_text(FN_EVERSION), "version 2"));
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_newer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_roundtrip, setup, teardown),
         cmocka_unit_test_setup_teardown(test_empty, setup, teardown),
         cmocka_unit_test_setup_teardown(test_extremes, setup, teardown),
