@@ -2,7 +2,6 @@
 /* The build folder: paths, lock, names, removal. */
 #include "store/build.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,6 @@
 /* fn-dump list: a line a record, in id order. Pictures are not read, so checksums are as stated. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/log.h"
 #include "store/dump_internal.h"

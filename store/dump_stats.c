@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* fn-dump stats: a store at a glance. From manifest and index alone: no picture is touched. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* fn-dump verify: what is bad, a line each on stdout; then the verdict. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 

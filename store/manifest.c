@@ -2,7 +2,6 @@
 /* The manifest, read and checked. Writing is in manifest_write.c. */
 #include "store/manifest.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Copying complete shards while the next one grows. */
 #include <signal.h>
-#include <string.h>
 
 #include "store/seal_internal.h"
 

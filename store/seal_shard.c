@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One shard from its growing form to its sealed one. Every record is checked on the way. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "store/rejects.h"
 #include "store/writer_internal.h"
@@ -63,11 +64,18 @@ int fn_writer_commit(struct fn_writer *w)
     return rc ? rc : fn_ahead_go_on(&w->ahead, w->path, w->state.shard);
 }
 
+int fn_writer_begin_shard(struct fn_writer *w)
+{
+    char path[FN_PATH_MAX];
+    int rc = fn_build_db_open(&w->db, fn_build_shard_file(path, w->path, w->state.shard), 0);
+    /* LMDB syncs what is in the file, not that there is one. */
+    return rc ? rc : fn_fsync_dir(fn_store_file(path, w->path, "build"));
+}
+
 /* The shard is full: finish its file and begin the next. The old journal counts until the first
  * commit to the new one. */
 static int next_shard(struct fn_writer *w)
 {
-    char path[FN_PATH_MAX];
     int rc = fn_writer_commit(w);
     /* Copying may be slower than rows come: never more than two shards wait, or the disk fills up.
      */
@@ -78,8 +86,7 @@ static int next_shard(struct fn_writer *w)
     fn_build_db_close(&w->db);
     w->state.shard++;
     w->state.shard_bytes = 0;
-    fn_build_shard_file(path, w->path, w->state.shard);
-    return fn_build_db_open(&w->db, path, 0);
+    return fn_writer_begin_shard(w);
 }
 
 int fn_writer_close_group(struct fn_writer *w)

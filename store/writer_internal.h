@@ -23,6 +23,7 @@ struct fn_writer {
     struct fn_ahead ahead;   /* copies complete shards meanwhile */
 };
 
+int fn_writer_begin_shard(struct fn_writer *w); /* the file of state.shard */
 int fn_writer_commit(struct fn_writer *w);
 int fn_writer_prepare(struct fn_writer *w, size_t bytes, int closing);
 int fn_writer_close_group(struct fn_writer *w);

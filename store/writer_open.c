@@ -118,7 +118,7 @@ static int resume(struct fn_writer *w)
     int rc = fn_build_resume(w->path, 0, &w->db, &w->state);
     if (rc == FN_ENOENT) {
         fn_state_start(&w->state);
-        return fn_build_db_open(&w->db, fn_build_shard_file(path, w->path, 0), 0);
+        return fn_writer_begin_shard(w);
     }
     if (!rc)
         rc = fn_open_group_get(w->db, fn_build_shard_file(path, w->path, w->state.shard), &w->open);
