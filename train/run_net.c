@@ -126,6 +126,18 @@ static void report_loaded(const struct fn_run *r, const char *path,
         fn_info("  it has no %s: the head begins anew", report->first_missing);
 }
 
+/* A new head on a trained network begins at 0: random weights would send gradients into the
+ * features that have nothing to do with the new classes, and tear apart what was to be kept. */
+static int new_head(struct fn_run *r)
+{
+    size_t weight = (size_t)r->net->logits_weight;
+    float *zeros = calloc(r->net->params[weight].count, sizeof *zeros);
+    int rc = zeros ? fn_model_set(r->model, FN_ARENA_W, weight, zeros, FN_F32)
+                   : fn_fail(FN_ENOMEM, "no memory for the head");
+    free(zeros);
+    return rc;
+}
+
 static int load_pretrained(struct fn_run *r)
 {
     struct fn_model_file *file = NULL;
@@ -140,8 +152,12 @@ static int load_pretrained(struct fn_run *r)
     if (!rc) {
         compare_pictures(r, file);
         report_loaded(r, file->path, &report);
-        rc = fn_model_fresh_state(r->model);
+        rc = report.classes == r->net->classes && report.embedding == r->net->embedding_size
+                 ? FN_OK
+                 : new_head(r);
     }
+    if (!rc)
+        rc = fn_model_fresh_state(r->model);
     fn_model_file_close(&file);
     free(path);
     return rc;

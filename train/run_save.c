@@ -15,7 +15,8 @@ int fn_run_save(struct fn_run *r, int must)
     json_decref(r->state.options);
     r->state.options = fn_train_options_json();
     if (!r->state.options)
-        return fn_fail(FN_ENOMEM, "no memory for the checkpoint's options");
+        return fn_fail(FN_ENOMEM, "no memory for the checkpoint's options, or one of them is not "
+                                  "UTF-8");
     r->record.step = (int64_t)r->state.step;
     rc = fn_run_log_sync(r);
     if (!rc)

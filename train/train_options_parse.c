@@ -2,6 +2,7 @@
 /* Reading fn-train's command line, and that of the run it resumes. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "train/checkpoint.h"
@@ -24,6 +25,11 @@ static const char *const bound[] = {"loss",
                                     "filter_filename",
                                     "filter_percentile",
                                     "filter_min_nrof_images_per_class"};
+/* Recorded as absolute paths, so that a run can be resumed from anywhere. lfw_dir: where it does
+ * not stand below data_dir. */
+static const char *const paths[] = {"store",        "data_dir", "lfw_pairs",
+                                    "lfw_boxes",    "lfw_dir",  "learning_rate_schedule_file",
+                                    "logs_base_dir"};
 /* Of this command, not of the run. */
 static const char *const passing[] = {"resume", "threads", "quiet", "verbose", "json"};
 
@@ -76,15 +82,32 @@ void fn_train_options_print(FILE *out)
     }
 }
 
+/* Text as it is recorded, malloc'd; NULL: out of memory. */
+static char *recorded_text(const struct fn_arg *a, const char *text)
+{
+    int below = fn_train_values.data_dir && !strcmp(a->name, "lfw_dir");
+    char *cwd, *joined;
+    if (!AMONG(a->name, paths) || below || !text[0] || text[0] == '/' || text[0] == '~')
+        return strdup(text);
+    cwd = getcwd(NULL, 0);
+    joined = cwd ? fn_path_join(cwd, text) : strdup(text);
+    free(cwd);
+    return joined;
+}
+
 json_t *fn_train_options_json(void)
 {
     json_t *o = json_object();
     for (const struct fn_arg *a = fn_train_args; o && (a->name || !is_option(a)); a++) {
-        char buf[64];
+        char buf[64], *record;
         const char *text = is_option(a) ? text_of(a, buf, sizeof buf) : NULL;
+        int bad;
         if (!text || AMONG(a->name, passing))
             continue;
-        if (json_object_set_new(o, a->name, json_string(text))) {
+        record = recorded_text(a, text);
+        bad = !record || json_object_set_new(o, a->name, json_string(record));
+        free(record);
+        if (bad) {
             json_decref(o);
             return NULL;
         }
