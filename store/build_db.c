@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The file that a shard grows in: an LMDB environment with three tables. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <lmdb.h>
@@ -11,6 +13,7 @@
 #include "store/shard.h"
 
 #define MAP_START (64ULL << 20)
+#define FULL_BYTES (1ULL << 20) /* a disk with less than this left is full */
 #define MAP_SLACK                                                                                  \
     (16ULL << 20) /* tree pages, and pages of the last two transactions not yet reused */
 
@@ -141,11 +144,23 @@ int fn_build_db_active(const struct fn_build_db *db)
     return db->write != NULL;
 }
 
+/* A write cut short by a full disk is EIO to LMDB. */
+static int commit_failed(struct fn_build_db *db, int rc)
+{
+    struct statvfs disk;
+    if (rc != EIO || statvfs(db->path, &disk) != 0 ||
+        (uint64_t)disk.f_bavail * disk.f_frsize > FULL_BYTES)
+        return fn_lmdb_fail(rc, db->path, "mdb_txn_commit");
+    return fn_fail(FN_ENOSPC, "%s: the disk is full: %llu bytes are left", db->path,
+                   (unsigned long long)disk.f_bavail * disk.f_frsize);
+}
+
 int fn_build_db_commit(struct fn_build_db *db)
 {
     MDB_txn *txn = db->write;
     db->write = NULL;
-    return MDB(db->path, mdb_txn_commit(txn));
+    int rc = mdb_txn_commit(txn);
+    return rc ? commit_failed(db, rc) : FN_OK;
 }
 
 int fn_build_db_put(struct fn_build_db *db, enum fn_table table, uint64_t key, size_t bytes,
