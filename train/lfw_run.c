@@ -6,7 +6,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/log.h"
+
+/* Pictures of a tree are taken as they are: a raw photograph is not an aligned face. */
+static void hint_raw(const struct fn_lfw_run *r)
+{
+    enum { MUCH = 3, OF = 2, FILE_MAX = 64 << 20 };
+    char *path = fn_path_join(r->root, r->lfw->paths[0]);
+    struct fn_codec *codec = NULL;
+    struct fn_image_info info;
+    unsigned char *data = NULL;
+    size_t bytes = 0;
+    int size = r->options.image_size;
+    int rc = path ? fn_file_read(path, FILE_MAX, &data, &bytes) : FN_ENOMEM;
+    if (!rc)
+        rc = fn_codec_open(&codec);
+    if (!rc)
+        rc = fn_image_probe(codec, data, bytes, &info);
+    if (!rc && (info.w * OF > size * MUCH || info.h * OF > size * MUCH))
+        fn_warn("%s is %d x %d: pictures are cropped at the centre to %d; raw photographs need "
+                "the aligner's boxes",
+                path, info.w, info.h, size);
+    fn_codec_close(&codec);
+    free(data);
+    free(path);
+}
 
 static int open_pictures(struct fn_lfw_run *r)
 {
@@ -27,6 +52,8 @@ static int open_pictures(struct fn_lfw_run *r)
     if (!rc)
         rc = fn_source_files(&r->source, r->root, (const char *const *)r->lfw->paths,
                              r->lfw->images, r->boxes, o->image_size);
+    if (!rc && !o->boxes)
+        hint_raw(r);
     return rc;
 }
 

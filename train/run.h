@@ -27,7 +27,7 @@ int fn_run_open(struct fn_run **run, const struct fn_train_options *options,
 int fn_run_train(struct fn_run *run);
 
 /* Object: run logs step epoch seconds images_per_second data_wait loss accuracy validation_accuracy
- * lfw_accuracy lfw_val bad_pictures checkpoint; what there is not is null. NULL: out of memory. */
+ * lfw_accuracy lfw_val bad_pictures saved; what there is not is null. NULL: out of memory. */
 json_t *fn_run_summary(const struct fn_run *run);
 
 void fn_run_close(struct fn_run **run);
