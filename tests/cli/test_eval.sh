@@ -47,7 +47,7 @@ expect 0 fn-eval "$@" --lfw_dir holes
 says err "cannot be read"
 
 # ---- photographs that nobody has aligned ----
-expect 0 draw-faces --tree raw --pairs raw.txt --people 3 --images 2 --first 500 --pair-count 4 --size 160
+expect 0 draw-faces --tree raw --pairs raw.txt --people 8 --images 3 --first 500 --pair-count 20 --size 160
 expect 0 fn-eval --model "$run" --lfw_dir raw --lfw_pairs raw.txt --lfw_nrof_folds 2 --threads 1
 says err "raw photographs need the aligner's boxes"
 
