@@ -121,7 +121,7 @@ __device__ static void merge_slices(const T *y, const fn_k_scratch &scratch, siz
 }
 
 template <class T, int V>
-__global__ void __launch_bounds__(FN_THREADS)
+__global__ void __launch_bounds__(FN_THREADS, 3)
     stats_kernel(const T *__restrict__ y, int stride, size_t rows, size_t slice, int channels,
                  float *__restrict__ stats, fn_k_scratch scratch)
 {

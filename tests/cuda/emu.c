@@ -297,6 +297,22 @@ static void free_shared(unsigned char *data, size_t bytes)
     free(data);
 }
 
+/* Who goes on: the one that waits longest, shortest, or any. A warp can thus run far ahead of the
+ * others, up to the next barrier. */
+static int next_ready(void)
+{
+    int at = order == 0 ? 0 : ready_count - 1;
+    if (order > 1)
+        at = (int)(next_random() % (unsigned)ready_count);
+    const int thread = ready[at];
+    ready_count--;
+    if (order == 0)
+        memmove(ready, ready + 1, sizeof *ready * (size_t)ready_count);
+    else
+        ready[at] = ready[ready_count];
+    return thread;
+}
+
 static void run_block(void)
 {
     memset(threads, 0, sizeof threads);
@@ -309,9 +325,7 @@ static void run_block(void)
     arrange(turn, thread_count);
     while (alive) {
         if (ready_count) {
-            int next = ready[0];
-            memmove(ready, ready + 1, sizeof *ready * (size_t)--ready_count);
-            enter(threads[next].fiber);
+            enter(threads[next_ready()].fiber);
         } else if (started < thread_count) {
             enter(free_fiber());
         } else if (at_barrier == alive) {

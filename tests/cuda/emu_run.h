@@ -21,8 +21,11 @@ struct fn_emu_place {
 };
 extern struct fn_emu_place fn_emu;
 
-/* Order of blocks, and of threads after every meeting: 0 ascending, 1 descending, others shuffled,
- * with that number as the seed. Results that differ between orders are a race. */
+/* Order of blocks, of threads after every meeting, and of who goes on: 0 ascending and in turn; 1
+ * descending, those that met last first; others shuffled, with that number as the seed. Results
+ * that differ between orders are a race. What it cannot show: blocks run one after the other, so a
+ * block that reads what another has not yet made visible (a missing __threadfence) is not noticed.
+ */
 void fn_emu_order(int order);
 
 /* What was run since the program began. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* More rows, numbers and chunks than a launch has blocks for, so that blocks take several in turn:
- * the shapes of real batches, which the tests of all backends are too small for. Against ref64, and
- * the same bits in two orders. */
+ * the shapes of real batches, which the tests of all backends are too small for; and numbers that
+ * they do not have. Against ref64, and the same bits in two orders. */
 #include <math.h>
 
 #include "tests/op_check.h"
@@ -74,7 +74,7 @@ static void run_triplet(struct fn_check *k, const void *the_case)
 
 static void test_rows(void **state)
 {
-    static const struct rows some = {2051, 2049, 5}, many = {8300, 8210, 3},
+    static const struct rows some = {2051, 2049, 70}, many = {8300, 8210, 3},
                              triplets = {24700, 24699, 1};
     (void)state;
     fn_check_case("cuda", "softmax of 2051 rows", run_softmax, &some, tolerance);
@@ -145,6 +145,28 @@ static void test_far(void **state)
                   (struct fn_tolerance){0, 2e-5, 1e-9});
 }
 
+/* Where x + beta is 0, ReLU's gradient is 0, as TensorFlow's. */
+static void run_zero(struct fn_check *k, const void *unused)
+{
+    enum { C = 16 };
+    const struct fn_tensor y = fn_check_rows(k, 3, C, 1, 0), dz = fn_check_rows(k, 3, C, 2, 1);
+    void *stats = fn_check_vector(k, 2 * C, 3, 0, 0), *beta = fn_check_vector(k, C, 4, 0, 0);
+    void *sums = fn_check_vector(k, C, 5, 1, 0);
+    (void)unused;
+    assert_ok(k->backend->bn_backward(k->dev, &dz, &y, stats, beta, 1, &dz, sums));
+    fn_check_keep_vector(k, "dbeta", sums, C);
+    const struct fn_tensor dout = fn_check_rows(k, 3, C, 6, 1);
+    assert_ok(k->backend->residual_backward(k->dev, &dout, &y, 0.3, 1, &dout, &dz, sums));
+    fn_check_keep_vector(k, "dbias", sums, C);
+    fn_check_keep_rows(k, "dx", &dout);
+}
+
+static void test_zero(void **state)
+{
+    (void)state;
+    fn_check_case("cuda", "ReLU at 0", run_zero, NULL, (struct fn_tolerance){0, 0, 0});
+}
+
 /* More chunks than blocks; the last block's gradient and the tail of the search for bad values. */
 static void run_update(struct fn_check *k, const void *unused)
 {
@@ -175,10 +197,8 @@ static void test_update(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_slices),
-        cmocka_unit_test(test_far),
-        cmocka_unit_test(test_update),
+        cmocka_unit_test(test_rows), cmocka_unit_test(test_slices), cmocka_unit_test(test_far),
+        cmocka_unit_test(test_zero), cmocka_unit_test(test_update),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
