@@ -77,6 +77,14 @@ for k in 1 5 7 8 13 20; do
     equal cut "resumed after step $k"
 done
 
+# ---- the same on the reference backend ----
+expect 0 fn-train "$@" --models_base_dir refwhole --device ref --max_nrof_epochs 2 --quiet
+expect 0 fn-train "$@" --models_base_dir refcut --device ref --max_nrof_epochs 2 --max_steps 9 --quiet
+expect 0 fn-train --resume refcut/* --max_steps 0 --threads 1 --quiet
+for file in model.safetensors ema.safetensors state.safetensors; do
+    cmp refwhole/*/checkpoint-00000014/$file refcut/*/checkpoint-00000014/$file
+done
+
 # ---- a checkpoint within an epoch; going back to an older one cuts what came after it ----
 expect 0 fn-train "$@" --models_base_dir often --save_every_n_steps 3 --quiet
 other=$(ls often)
