@@ -18,6 +18,12 @@ static const struct fn_conv_shape shapes[] = {
     {8, 9, 7, 16, 3, 3, 1, 0, 80},
     {13, 6, 4, 80, 3, 3, 1, 0, 192},
     {16, 8, 8, 32, 3, 3, 1, 1, 32},
+    /* stride 2, tiles of 4 and 3 outputs; the input gradient of the first in tiles of 3, then 4 */
+    {6, 17, 17, 48, 3, 3, 2, 0, 32},
+    {8, 8, 8, 16, 3, 3, 2, 0, 48},
+    {7, 36, 13, 32, 3, 3, 2, 0, 16},
+    {9, 11, 18, 16, 3, 3, 2, 0, 16},
+    {12, 10, 7, 32, 3, 3, 2, 0, 80},
     /* widths that the library can do only without their last column (AVX2; AVX-512) */
     {3, 12, 18, 16, 3, 3, 2, 0, 32},
     {2, 4, 56, 32, 3, 3, 2, 0, 16},

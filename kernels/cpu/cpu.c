@@ -69,16 +69,20 @@ int fn_cpu_scratch(struct fn_dev *dev, size_t bytes, void **out)
 
 /* ---- open and close ------------------------------------------------------------------------- */
 
-static const struct fn_cpu_loops *loops_for(enum fn_dnn_isa isa)
+static void choose_loops(struct fn_dev *dev)
 {
+    dev->loops = &fn_cpu_loops_base;
+    dev->winograd = &fn_winograd_base;
 #if defined(__x86_64__)
-    if (isa == FN_DNN_AVX512)
-        return &fn_cpu_loops_avx512;
-    if (isa == FN_DNN_AVX2)
-        return &fn_cpu_loops_avx2;
+    if (fn_dnn_isa() == FN_DNN_AVX512) {
+        dev->loops = &fn_cpu_loops_avx512;
+        dev->winograd = &fn_winograd_avx512;
+    } else if (fn_dnn_isa() == FN_DNN_AVX2) {
+        dev->loops = &fn_cpu_loops_avx2;
+        dev->winograd = &fn_winograd_avx2;
+    }
 #endif
-    (void)isa;
-    return &fn_cpu_loops_base;
+    assert(dev->loops->block == (size_t)fn_dnn_block(dev->dnn));
 }
 
 static void describe(struct fn_dev *dev)
@@ -128,8 +132,7 @@ static int cpu_open(struct fn_dev **out, const struct fn_dev_options *options)
     rc = fn_dnn_open(&dev->dnn);
     if (rc != FN_OK)
         goto out;
-    dev->loops = loops_for(fn_dnn_isa());
-    assert(dev->loops->block == (size_t)fn_dnn_block(dev->dnn));
+    choose_loops(dev);
     describe(dev);
     *out = dev;
 out:

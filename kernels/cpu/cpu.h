@@ -17,6 +17,7 @@
 
 #include "kernels/cpu/loops.h"
 #include "kernels/cpu/onednn.h"
+#include "kernels/cpu/winograd.h"
 #include "kernels/op.h"
 
 enum { FN_CPU_POSTS = 4 }; /* slots of losses_post */
@@ -25,6 +26,7 @@ struct fn_dev {
     struct fn_dev_info info;
     int threads;
     const struct fn_cpu_loops *loops;
+    const struct fn_winograd_loops *winograd;
     struct fn_dnn *dnn;
     struct fn_step step;
     int stopped; /* check_finite met a bad value in this step */

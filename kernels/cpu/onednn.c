@@ -4,7 +4,6 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <oneapi/dnnl/dnnl.h>
 
@@ -266,9 +265,10 @@ static void descs_close(struct conv_descs *d)
 }
 
 static int descs_open(struct fn_dnn *dnn, const struct fn_conv_shape *s, int pass,
-                      dnnl_alg_kind_t kind, struct conv_descs *d)
+                      struct conv_descs *d)
 {
     int rc = FN_OK;
+    const dnnl_alg_kind_t direct = dnnl_convolution_direct;
     int oh = fn_conv_out_h(s), ow = fn_conv_out_w(s);
     int top = s->same ? (s->kh - 1) / 2 : 0, left = s->same ? (s->kw - 1) / 2 : 0;
     dnnl_convolution_desc_t desc;
@@ -282,38 +282,21 @@ static int descs_open(struct fn_dnn *dnn, const struct fn_conv_shape *s, int pas
     DNN(kernel(s, dnnl_format_tag_any, &d->w));
     DNN(dnnl_primitive_attr_create(&d->attr));
     DNN(dnnl_primitive_attr_set_scratchpad_mode(d->attr, dnnl_scratchpad_mode_user));
-    DNN(dnnl_convolution_forward_desc_init(&desc, dnnl_forward_training, kind, &d->x, &d->w, NULL,
+    DNN(dnnl_convolution_forward_desc_init(&desc, dnnl_forward_training, direct, &d->x, &d->w, NULL,
                                            &d->y, d->stride, d->before, d->after));
     DNN(dnnl_primitive_desc_create(&d->forward, &desc, d->attr, dnn->engine, NULL));
     d->pd = d->forward;
     if (pass == FN_FORWARD)
         goto out;
     if (pass == FN_BACKWARD_DATA)
-        DNN(dnnl_convolution_backward_data_desc_init(&desc, kind, &d->x, &d->w, &d->y, d->stride,
+        DNN(dnnl_convolution_backward_data_desc_init(&desc, direct, &d->x, &d->w, &d->y, d->stride,
                                                      d->before, d->after));
     else
-        DNN(dnnl_convolution_backward_weights_desc_init(&desc, kind, &d->x, &d->w, NULL, &d->y,
+        DNN(dnnl_convolution_backward_weights_desc_init(&desc, direct, &d->x, &d->w, NULL, &d->y,
                                                         d->stride, d->before, d->after));
     DNN(dnnl_primitive_desc_create(&d->pd, &desc, d->attr, dnn->engine, d->forward));
 out:
     return rc;
-}
-
-/* Winograd's F(4x4, 3x3) where the library has it (AVX-512) and the batch is large enough for its
- * transformations: about half the time of the direct algorithm, for errors of 1e-6 of the result
- * instead of 2e-7. Else the direct one. */
-static int descs_choose(struct fn_dnn *dnn, const struct fn_conv_shape *s, int pass,
-                        struct conv_descs *d)
-{
-    enum { LEAST_BATCH = 8 };
-    if (s->kh == 3 && s->kw == 3 && s->stride == 1 && s->cin >= dnn->block && s->n >= LEAST_BATCH) {
-        if (descs_open(dnn, s, pass, dnnl_convolution_winograd, d) == FN_OK)
-            return FN_OK;
-        descs_close(d);
-        memset(d, 0, sizeof *d);
-        fn_err_clear();
-    }
-    return descs_open(dnn, s, pass, dnnl_convolution_direct, d);
 }
 
 /* The weights' memory, and the copy between the arena's layout and the pass's own. */
@@ -346,7 +329,7 @@ int fn_dnn_conv_open(struct fn_dnn *dnn, const struct fn_conv_shape *shape, int 
         return fn_fail(FN_ENOMEM, "out of memory: %zu bytes were asked for", sizeof *c);
     assert(pass == FN_FORWARD || pass == FN_BACKWARD_DATA || pass == FN_BACKWARD_WEIGHTS);
     c->pass = pass;
-    rc = descs_choose(dnn, shape, pass, &d);
+    rc = descs_open(dnn, shape, pass, &d);
     if (rc != FN_OK)
         goto out;
     DNN(dnnl_primitive_desc_query(d.pd, dnnl_query_impl_info_str, 0, &kind));
