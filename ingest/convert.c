@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/format.h"
+
 static const char *const codec_names[] = {"jpeg", "png", "raw", "keep"};
 
 struct fn_converter {
@@ -77,8 +79,6 @@ static int encode(struct fn_converter *c, enum fn_convert_codec codec, int quali
                   struct fn_converted *out)
 {
     int rc = FN_OK;
-    out->w = c->face.w;
-    out->h = c->face.h;
     if (codec == FN_CONVERT_RAW) {
         out->codec = FN_CODEC_RAW;
         out->payload = c->face.rgb;
@@ -110,11 +110,15 @@ int fn_convert_picture(struct fn_converter *c, const struct fn_convert *how, con
         *reject = reason_of(rc);
         return *reject ? FN_OK : rc;
     }
+    out->w = c->face.w;
+    out->h = c->face.h;
+    out->pixels = how->pixels ? fn_pixels_hash(out->w, out->h, c->face.rgb) : 0;
     if (codec == FN_CONVERT_KEEP) {
         codec = info.format == FN_IMAGE_PNG ? FN_CONVERT_PNG : FN_CONVERT_JPEG;
         if (can_keep(how, &info, box)) {
-            *out = (struct fn_converted){codec == FN_CONVERT_PNG ? FN_CODEC_PNG : FN_CODEC_JPEG,
-                                         c->face.w, c->face.h, data, bytes};
+            out->codec = codec == FN_CONVERT_PNG ? FN_CODEC_PNG : FN_CODEC_JPEG;
+            out->payload = data;
+            out->bytes = bytes;
             return FN_OK;
         }
     }

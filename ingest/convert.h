@@ -20,13 +20,15 @@ extern "C" {
  */
 enum fn_convert_codec { FN_CONVERT_JPEG, FN_CONVERT_PNG, FN_CONVERT_RAW, FN_CONVERT_KEEP };
 
-#define FN_CONVERT_PNG_LEVEL 4 /* half the time of zlib's default 6 for 2 % more bytes of a face   \
-                                */
+#define FN_CONVERT_PNG_LEVEL                                                                       \
+    4 /* half the time of zlib's default 6 for 2 % more bytes of a face                            \
+       */
 
 struct fn_convert {
     enum fn_convert_codec codec;
     int size;    /* pixels a side; 0: as it came */
     int quality; /* of JPEG, 1..100; chroma 4:2:0 */
+    int pixels;  /* 1: fn_converted.pixels too */
 };
 /* By name: jpeg png raw keep; FN_EUSAGE. */
 int fn_convert_codec_named(const char *name, enum fn_convert_codec *codec);
@@ -34,6 +36,7 @@ int fn_convert_codec_named(const char *name, enum fn_convert_codec *codec);
 struct fn_converted {
     int codec; /* enum fn_codec_id */
     int w, h;
+    uint64_t pixels;        /* fn_pixels_hash before encoding, or 0 */
     const uint8_t *payload; /* the converter's, until its next use; of a kept picture: `data` */
     size_t bytes;
 };

@@ -125,6 +125,7 @@ static int store_item(struct fn_writer *writer, const struct fn_chunk *chunk,
                                        .codec = item->codec,
                                        .w = item->w,
                                        .h = item->h,
+                                       .pixels = item->pixels,
                                        .payload = chunk->out.data + item->payload_at,
                                        .payload_bytes = item->payload_bytes};
         return fn_writer_add(writer, &item->pos, &record);

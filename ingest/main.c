@@ -65,6 +65,7 @@ static int open_job(struct session *s)
     s->job.threads = s->o.common.threads ? (int)s->o.common.threads : fn_cpu_count();
     s->job.convert.size = (int)s->o.size;
     s->job.convert.quality = (int)s->o.quality;
+    s->job.convert.pixels = strcmp(s->o.dedupe, "pixels") == 0;
     int rc = fn_convert_codec_named(s->o.codec, &s->job.convert.codec);
     if (!rc)
         rc = open_lists(s);
@@ -85,6 +86,8 @@ static int open_writer(struct session *s)
                                        .quality = lossy ? (int)s->o.quality : 0,
                                        .shard_bytes = s->o.shard_bytes,
                                        .min_images = (uint64_t)s->o.min_images,
+                                       .max_per_class = (uint64_t)s->o.max_per_class,
+                                       .dedupe_pixels = s->job.convert.pixels,
                                        .selection = s->selection,
                                        .inputs = s->inputs,
                                        .command = s->o.command};

@@ -10,10 +10,12 @@
 
 static const char *const layouts[] = {"auto", "aligned7", "full6", NULL};
 static const char *const codecs[] = {"jpeg", "png", "raw", "keep", NULL};
+static const char *const dedupes[] = {"names", "pixels", NULL};
 
 static struct fn_options o = {.store = "db",
                               .layout = "auto",
                               .codec = "jpeg",
+                              .dedupe = "names",
                               .size = 182,
                               .quality = 95,
                               .max_rejects = FN_LIMIT_DEFAULT,
@@ -98,6 +100,20 @@ static struct fn_arg args[] = {
      .min = 0,
      .max = -1,
      .help = "leave out classes with fewer pictures"},
+    {.name = "max-per-class",
+     .kind = FN_ARG_INT,
+     .value = &o.max_per_class,
+     .metavar = "N",
+     .min = 0,
+     .max = -1,
+     .help = "keep the first N pictures of a class, in the order of the input; 0: all"},
+    {.name = "dedupe",
+     .kind = FN_ARG_CHOICE,
+     .value = &o.dedupe,
+     .choices = dedupes,
+     .help = "what is a duplicate: a picture with class, name and bytes of an earlier one (names), "
+             "or also one with the pixels of an earlier one in its class (pixels); the latter "
+             "lists pictures that several classes share in DIR/conflicts.tsv, and keeps them"},
     {.name = "exclude",
      .kind = FN_ARG_STRING,
      .value = &o.exclude,

@@ -14,9 +14,9 @@ extern "C" {
 #endif
 
 struct fn_options {
-    const char *store, *layout, *codec;
+    const char *store, *layout, *codec, *dedupe;
     const char *boxes, *exclude, *keep; /* files or NULL */
-    int64_t size, quality, min_images, limit;
+    int64_t size, quality, min_images, max_per_class, limit;
     struct fn_limit max_rejects;
     uint64_t shard_bytes;
     int overwrite, dry_run;

@@ -81,7 +81,8 @@ static json_t *options_object(const struct fn_options *o)
         !set(all, "codec", json_string(o->codec)) && !set(all, "size", json_integer(o->size)) &&
         !set(all, "quality", json_integer(o->quality)) &&
         !set(all, "min_images", json_integer(o->min_images)) &&
-        !set(all, "limit", json_integer(o->limit)) &&
+        !set(all, "max_per_class", json_integer(o->max_per_class)) &&
+        !set(all, "dedupe", json_string(o->dedupe)) && !set(all, "limit", json_integer(o->limit)) &&
         !set(all, "max_rejects", json_string(rejects)) &&
         !set(all, "shard_bytes", json_integer((json_int_t)o->shard_bytes)) &&
         !set(all, "boxes", bytes_of(o->boxes)) && !set(all, "keep", bytes_of(o->keep)) &&

@@ -32,6 +32,8 @@ void fn_summary_fill(struct fn_summary *s, const struct fn_options *o, const str
     s->records = result->records;
     s->classes = result->classes;
     s->duplicates = result->duplicates;
+    s->same_pixels = result->same_pixels;
+    s->conflicts = result->conflicts;
     s->filtered += result->filtered;
     s->rejected[0] += result->collisions;
     s->rejected[FN_REJECT_NAME_COLLISION] += result->collisions;
@@ -52,11 +54,13 @@ int fn_summary_load(struct fn_summary *s, const char *store)
     s->records = m->records;
     s->classes = m->classes;
     s->duplicates = m->duplicates;
+    s->same_pixels = m->same_pixels;
+    s->conflicts = m->conflicts;
     s->skipped = m->skipped;
     s->filtered = m->filtered;
     memcpy(s->rejected, m->rejected, sizeof s->rejected);
     s->payload_bytes = m->payload_bytes;
-    s->store_bytes = m->bytes + m->index_bytes + m->rejects.bytes;
+    s->store_bytes = m->bytes + m->index_bytes + m->rejects.bytes + m->conflicts_file.bytes;
     for (uint64_t i = 0; i < m->shard_count; i++)
         s->store_bytes += m->shards[i].bytes;
     fn_manifest_free(&m);
@@ -79,6 +83,13 @@ void fn_summary_print(const struct fn_summary *s)
         printf("rejected: %s%s%s%s\n",
                fn_reject_list(s->rejected, FN_REJECT_COUNT, reasons, sizeof reasons),
                s->store ? "; fn-dump " : "", s->store ? s->store : "", s->store ? " rejects" : "");
+    if (s->same_pixels)
+        printf("duplicates: %" PRIu64 " with the pixels of another in their class\n",
+               s->same_pixels);
+    if (s->conflicts)
+        printf("labels in conflict: %" PRIu64
+               " pictures stand in several classes; %s/conflicts.tsv\n",
+               s->conflicts, s->store);
     fn_human_bytes((double)s->payload_bytes, a, sizeof a);
     if (s->store)
         printf("%s of pictures, %s on disk, content %s\n", a,
@@ -112,11 +123,12 @@ int fn_summary_print_json(const struct fn_summary *s, const struct fn_job *job)
 {
     double rate = s->seconds > 0 ? (double)(s->rows - s->resumed_at) / s->seconds : 0;
     json_t *all = json_pack(
-        "{s:o, s:o, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:I}", "store",
+        "{s:o, s:o, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:I}", "store",
         s->store ? fn_json_bytes(s->store, strlen(s->store)) : json_null(), "content_id",
         s->store ? json_string(s->content_id) : json_null(), "rows", (json_int_t)s->rows, "records",
         (json_int_t)s->records, "classes", (json_int_t)s->classes, "rejected", rejected_object(s),
-        "duplicates", (json_int_t)s->duplicates, "skipped", (json_int_t)s->skipped, "filtered",
+        "duplicates", (json_int_t)s->duplicates, "same_pixels", (json_int_t)s->same_pixels,
+        "label_conflicts", (json_int_t)s->conflicts, "skipped", (json_int_t)s->skipped, "filtered",
         (json_int_t)s->filtered, "payload_bytes", (json_int_t)s->payload_bytes, "store_bytes",
         (json_int_t)s->store_bytes, "seconds", s->seconds, "rows_per_second", rate, "resumed_at",
         (json_int_t)s->resumed_at);

@@ -144,8 +144,9 @@ static int is_numbered(const char *name, const char *ending)
 
 static int is_store_name(const char *name)
 {
-    static const char *const names[] = {"manifest.json", "provenance.json", "index.bin",
-                                        "rejects.tsv",   "build",           NULL};
+    static const char *const names[] = {
+        "manifest.json", "provenance.json", "index.bin", "rejects.tsv",
+        "conflicts.tsv", "build",           NULL};
     for (int i = 0; names[i]; i++)
         if (strcmp(name, names[i]) == 0)
             return 1;

@@ -201,6 +201,13 @@ static void print_head(const struct fn_store *store)
     if (m->min_images)
         printf("             filtered: %s of classes with fewer than %s\n",
                fn_dump_count(m->small, "image"), fn_dump_count(m->min_images, "image"));
+    if (m->max_per_class)
+        printf("             filtered: %s behind the first %s of their class\n",
+               fn_dump_count(m->surplus, "image"), fn_dump_number(m->max_per_class));
+    if (m->dedupe_pixels)
+        printf("             duplicates: %s with the pixels of another in the class; in several "
+               "classes: %s (conflicts.tsv)\n",
+               fn_dump_count(m->same_pixels, "image"), fn_dump_number(m->conflicts));
     if (info->rejected) {
         printf("\nrejected (fn-dump %s rejects lists them)\n\n", info->path);
         print_rejected(m->rejected);
@@ -225,23 +232,25 @@ static int print_json(const struct fn_store *store, const struct sizes *s)
             bins, json_pack("{s:I, s:I, s:I}", "from", (json_int_t)s->bins[i].from, "to",
                             (json_int_t)s->bins[i].to, "classes", (json_int_t)s->bins[i].classes));
     uint64_t *each = s->each;
-    json =
-        json_pack("{s:o, s:b, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:s, s:i, s:I, s:I, "
-                  "s:I, s:I, s:o, "
-                  "s:O, s:{s:I, s:I, s:I, s:o}}",
-                  "store", fn_json_bytes(info->path, strlen(info->path)), "sealed", 1, "content_id",
-                  info->content_id, "version", info->format_version, "records",
-                  (json_int_t)info->records, "classes", (json_int_t)info->classes, "shards",
-                  (json_int_t)info->shards, "payload_bytes", (json_int_t)info->payload_bytes,
-                  "stored_payload_bytes", (json_int_t)store->manifest->stored_bytes, "store_bytes",
-                  (json_int_t)info->store_bytes, "size", info->size, "codec", info->codec,
-                  "quality", info->quality, "rows", (json_int_t)info->rows, "duplicates",
-                  (json_int_t)info->duplicates, "skipped", (json_int_t)info->skipped, "filtered",
-                  (json_int_t)info->filtered, "rejected", rejected_json(store->manifest->rejected),
-                  "pictures", json_object_get(store->manifest->json, "pictures"),
-                  "images_per_class", "min", (json_int_t)(s->count ? each[0] : 0), "median",
-                  (json_int_t)(s->count ? each[s->count / 2] : 0), "max",
-                  (json_int_t)(s->count ? each[s->count - 1] : 0), "histogram", bins);
+    json = json_pack("{s:o, s:b, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:s, s:i, s:I, s:I, "
+                     "s:I, s:I, s:I, s:I, s:o, "
+                     "s:O, s:{s:I, s:I, s:I, s:o}}",
+                     "store", fn_json_bytes(info->path, strlen(info->path)), "sealed", 1,
+                     "content_id", info->content_id, "version", info->format_version, "records",
+                     (json_int_t)info->records, "classes", (json_int_t)info->classes, "shards",
+                     (json_int_t)info->shards, "payload_bytes", (json_int_t)info->payload_bytes,
+                     "stored_payload_bytes", (json_int_t)store->manifest->stored_bytes,
+                     "store_bytes", (json_int_t)info->store_bytes, "size", info->size, "codec",
+                     info->codec, "quality", info->quality, "rows", (json_int_t)info->rows,
+                     "duplicates", (json_int_t)info->duplicates, "skipped",
+                     (json_int_t)info->skipped, "filtered", (json_int_t)info->filtered,
+                     "same_pixels", (json_int_t)store->manifest->same_pixels, "label_conflicts",
+                     (json_int_t)store->manifest->conflicts, "rejected",
+                     rejected_json(store->manifest->rejected), "pictures",
+                     json_object_get(store->manifest->json, "pictures"), "images_per_class", "min",
+                     (json_int_t)(s->count ? each[0] : 0), "median",
+                     (json_int_t)(s->count ? each[s->count / 2] : 0), "max",
+                     (json_int_t)(s->count ? each[s->count - 1] : 0), "histogram", bins);
     int rc = json ? fn_json_print(json) : fn_fail(FN_ENOMEM, "no memory for the summary");
     json_decref(json);
     return rc;

@@ -31,6 +31,16 @@ int fn_content_json(const struct fn_store_content *content, json_t **out)
     int rc = parse_or(content->selection, "the selection", JSON_OBJECT, &selection);
     if (rc)
         return rc;
+    int bad = 0;
+    if (content->max_per_class)
+        bad = json_object_set_new(selection, "max_per_class",
+                                  json_integer((json_int_t)content->max_per_class));
+    if (content->dedupe_pixels)
+        bad = bad || json_object_set_new(selection, "dedupe", json_string("pixels"));
+    if (bad) {
+        json_decref(selection);
+        return fn_fail(FN_ENOMEM, "no memory for the store's description");
+    }
     *out =
         json_pack("{s:i, s:s, s:i, s:I, s:I, s:o}", "size", content->size, "codec", content->codec,
                   "quality", content->quality, "shard_bytes", (json_int_t)shard_bytes, "min_images",

@@ -123,6 +123,12 @@ static int get_counts(struct fn_manifest *m, const char *where)
     m->classes = (uint32_t)classes;
     for (size_t i = 0; i < sizeof counts / sizeof *counts && !rc; i++)
         rc = get_u64(m->json, counts[i].key, where, counts[i].value);
+    if (!rc && m->max_per_class)
+        rc = get_u64(m->json, "above_max_per_class", where, &m->surplus);
+    if (!rc && m->dedupe_pixels)
+        rc = get_u64(m->json, "same_pixels", where, &m->same_pixels);
+    if (!rc && m->dedupe_pixels)
+        rc = get_u64(m->json, "label_conflicts", where, &m->conflicts);
     if (!rc)
         rc = fn_json_member(m->json, "rejected", JSON_OBJECT, where, &rejected);
     if (rc)
@@ -192,7 +198,7 @@ static int get_pictures(struct fn_manifest *m, const char *where)
 
 static int get_files(struct fn_manifest *m, const char *where)
 {
-    json_t *shards = NULL, *index = NULL, *rejects = NULL;
+    json_t *shards = NULL, *index = NULL, *rejects = NULL, *conflicts = NULL;
     char sum[17];
     int rc = fn_json_member(m->json, "shards", JSON_ARRAY, where, &shards);
     if (rc)
@@ -213,12 +219,17 @@ static int get_files(struct fn_manifest *m, const char *where)
         m->index_sum = strtoull(sum, NULL, 16);
     if (!rc)
         rc = fn_json_member(m->json, "rejects", JSON_OBJECT, where, &rejects);
-    return rc ? rc : get_file(rejects, where, &m->rejects);
+    if (!rc)
+        rc = get_file(rejects, where, &m->rejects);
+    if (!rc && m->dedupe_pixels)
+        rc = fn_json_member(m->json, "conflicts", JSON_OBJECT, where, &conflicts);
+    return rc || !conflicts ? rc : get_file(conflicts, where, &m->conflicts_file);
 }
 
 static int get_content(struct fn_manifest *m, const char *where)
 {
     json_t *content = NULL, *selection = NULL;
+    const char *dedupe = NULL;
     int rc = fn_json_member(m->json, "content", JSON_OBJECT, where, &content);
     if (!rc)
         rc = get_int(content, "size", where, &m->size);
@@ -230,7 +241,14 @@ static int get_content(struct fn_manifest *m, const char *where)
         rc = get_u64(content, "shard_bytes", where, &m->shard_bytes);
     if (!rc)
         rc = get_u64(content, "min_images", where, &m->min_images);
-    return rc ? rc : fn_json_member(content, "selection", JSON_OBJECT, where, &selection);
+    if (!rc)
+        rc = fn_json_member(content, "selection", JSON_OBJECT, where, &selection);
+    if (!rc && json_object_get(selection, "max_per_class"))
+        rc = get_u64(selection, "max_per_class", where, &m->max_per_class);
+    if (!rc && json_object_get(selection, "dedupe"))
+        rc = fn_json_string(selection, "dedupe", where, &dedupe);
+    m->dedupe_pixels = !rc && dedupe && strcmp(dedupe, "pixels") == 0;
+    return rc;
 }
 
 /* The version comes first: a newer format may put its checksum elsewhere. */

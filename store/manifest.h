@@ -34,8 +34,13 @@ struct fn_manifest {
     int size, quality;
     const char *codec;
     uint64_t shard_bytes, min_images;
+    uint64_t max_per_class; /* 0: all */
+    int dedupe_pixels;
     uint64_t rows, records, duplicates, skipped, filtered;
     uint64_t small;                     /* of filtered: records of classes below min_images */
+    uint64_t surplus;                   /* of filtered: records above max_per_class */
+    uint64_t same_pixels;               /* of duplicates */
+    uint64_t conflicts;                 /* lines of conflicts.tsv */
     uint64_t rejected[FN_REJECT_COUNT]; /* [0]: their sum */
     uint32_t classes;
     uint64_t payload_bytes;                /* of live records */
@@ -47,9 +52,10 @@ struct fn_manifest {
     uint64_t groups;
     uint64_t shard_count;
     struct fn_manifest_file *shards;
-    uint64_t index_bytes, index_sum; /* the checksum in its head */
-    struct fn_manifest_file rejects; /* rejects.tsv */
-    uint64_t bytes;                  /* of manifest.json itself */
+    uint64_t index_bytes, index_sum;        /* the checksum in its head */
+    struct fn_manifest_file rejects;        /* rejects.tsv */
+    struct fn_manifest_file conflicts_file; /* conflicts.tsv, if dedupe_pixels */
+    uint64_t bytes;                         /* of manifest.json itself */
 };
 
 /* Parse and check a manifest's text; `where` names it. FN_EFORMAT, FN_EVERSION, FN_ECORRUPT. */

@@ -58,6 +58,21 @@ static json_t *shards_json(const struct fn_manifest *m)
     return list;
 }
 
+/* What only these two options bring along. */
+static int add_choices(json_t *json, const struct fn_manifest *m)
+{
+    int bad = 0;
+    if (m->max_per_class)
+        bad = json_object_set_new(json, "above_max_per_class", number(m->surplus));
+    if (m->dedupe_pixels)
+        bad = bad || json_object_set_new(json, "same_pixels", number(m->same_pixels)) ||
+              json_object_set_new(json, "label_conflicts", number(m->conflicts)) ||
+              json_object_set_new(json, "conflicts",
+                                  json_pack("{s:o, s:s}", "bytes", number(m->conflicts_file.bytes),
+                                            "checksum", m->conflicts_file.checksum));
+    return bad ? fn_fail(FN_ENOMEM, "no memory for the manifest") : FN_OK;
+}
+
 int fn_manifest_text(struct fn_manifest *m, json_t *content, char **text)
 {
     char sum[17];
@@ -77,7 +92,7 @@ int fn_manifest_text(struct fn_manifest *m, json_t *content, char **text)
         m->rejects.checksum);
     if (!json)
         return fn_fail(FN_ENOMEM, "no memory for the manifest");
-    *text = fn_json_text(json);
+    *text = add_choices(json, m) ? NULL : fn_json_text(json);
     json_decref(json);
     if (!*text)
         return FN_ENOMEM;

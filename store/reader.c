@@ -55,6 +55,8 @@ static int check_sizes(struct fn_store *store)
     int rc = check_size(fn_store_file(path, store->path, "index.bin"), m->index_bytes);
     if (!rc)
         rc = check_size(fn_store_file(path, store->path, "rejects.tsv"), m->rejects.bytes);
+    if (!rc && m->dedupe_pixels)
+        rc = check_size(fn_store_file(path, store->path, "conflicts.tsv"), m->conflicts_file.bytes);
     for (uint64_t i = 0; i < m->shard_count && !rc; i++)
         rc = check_size(fn_shard_file(path, store->path, i), m->shards[i].bytes);
     return rc;
@@ -110,7 +112,7 @@ static void fill_info(struct fn_store *store)
                                    .filtered = m->filtered,
                                    .rejected = m->rejected[0]};
     memcpy(info->content_id, m->content_id, sizeof info->content_id);
-    info->store_bytes = m->bytes + m->index_bytes + m->rejects.bytes;
+    info->store_bytes = m->bytes + m->index_bytes + m->rejects.bytes + m->conflicts_file.bytes;
     for (uint64_t i = 0; i < m->shard_count; i++)
         info->store_bytes += m->shards[i].bytes;
 }

@@ -57,9 +57,12 @@ static void fill_result(struct fn_seal_result *result, const struct fn_manifest 
                                       .classes = m->classes,
                                       .duplicates = m->duplicates,
                                       .collisions = selection->collisions,
-                                      .filtered = m->small,
+                                      .filtered = m->small + m->surplus,
+                                      .same_pixels = m->same_pixels,
+                                      .conflicts = m->conflicts,
                                       .payload_bytes = m->payload_bytes,
-                                      .store_bytes = m->bytes + m->index_bytes + m->rejects.bytes};
+                                      .store_bytes = m->bytes + m->index_bytes + m->rejects.bytes +
+                                                     m->conflicts_file.bytes};
     for (size_t i = 0; i < m->shard_count; i++)
         result->store_bytes += m->shards[i].bytes;
     memcpy(result->content_id, m->content_id, sizeof result->content_id);
@@ -86,22 +89,29 @@ static int seal(struct fn_writer *w, const char *provenance, struct fn_seal_resu
 {
     size_t count = (size_t)w->state.shard + 1;
     struct fn_selection selection = {0};
-    struct fn_manifest m = {.rows = w->state.rows, .skipped = w->state.skipped};
+    struct fn_manifest m = {.rows = w->state.rows,
+                            .skipped = w->state.skipped,
+                            .max_per_class = w->choice.max_per_class,
+                            .dedupe_pixels = w->choice.dedupe_pixels};
     struct fn_part *parts = calloc(count, sizeof *parts);
     int rc = parts ? FN_OK : fn_fail(FN_ENOMEM, "no memory for %zu shards", count);
     if (!rc)
         rc = open_parts(w->path, parts, count);
     if (!rc)
-        rc = fn_select(&selection, w->path, parts, count, w->min_images);
+        rc = fn_select(&selection, w->path, parts, count, &w->choice);
     if (!rc)
         rc = fn_seal_index(w->path, parts, count, &selection, &m);
     if (!rc)
         rc = fn_seal_rejects(w->path, &selection, &m);
     if (!rc)
         rc = note_shards(&m, parts, count);
-    m.duplicates = selection.duplicates;
+    m.duplicates = selection.duplicates + selection.same_pixels;
+    m.same_pixels = selection.same_pixels;
+    m.conflicts = selection.conflicts;
+    m.conflicts_file = selection.conflicts_file;
     m.small = selection.small;
-    m.filtered = w->state.filtered + selection.small;
+    m.surplus = selection.surplus;
+    m.filtered = w->state.filtered + selection.small + selection.surplus;
     if (!rc)
         rc = put_manifest(w, provenance, &m);
     if (!rc)

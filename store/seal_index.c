@@ -13,6 +13,7 @@ struct pass {
     struct fn_selection *selection;
     struct fn_index_writer *index;
     struct fn_sort *members; /* label (4), id (8), name hash (4) */
+    uint64_t *taken;         /* records by label so far */
     struct fn_manifest *manifest;
     uint64_t id;
 };
@@ -43,6 +44,9 @@ static int take(struct pass *pass, const struct fn_part_record *rec, const char 
     uint32_t label = pass->selection->label[fn_unkey32(verdict + 8)];
     if (verdict[12] != FN_FATE_LIVE || label == FN_NO_LABEL)
         return FN_OK;
+    if (pass->taken[label] == pass->selection->members[label])
+        return FN_OK; /* more than were asked for */
+    pass->taken[label]++;
     uint8_t member[16];
     fn_key32(member, label);
     fn_key64(member + 4, pass->id++);
@@ -130,7 +134,10 @@ int fn_seal_index(const char *store, struct fn_part *parts, size_t part_count,
         counts.shards += parts[i].facts.index.groups > 0;
     }
     fn_build_file(temporary, store, "index.tmp");
-    int rc = fn_index_writer_open(&pass.index, temporary, fn_store_file(path, store, "index.bin"),
+    pass.taken = calloc(selection->classes ? selection->classes : 1, sizeof *pass.taken);
+    int rc = pass.taken ? FN_OK : fn_fail(FN_ENOMEM, "no memory for the classes of %s", store);
+    if (!rc)
+        rc = fn_index_writer_open(&pass.index, temporary, fn_store_file(path, store, "index.bin"),
                                   &counts);
     if (!rc)
         rc = fn_sort_open(&pass.members, fn_store_file(path, store, "build"), FN_SEAL_MEMORY);
@@ -148,6 +155,7 @@ int fn_seal_index(const char *store, struct fn_part *parts, size_t part_count,
     manifest->classes = (uint32_t)selection->classes;
     fn_index_writer_close(&pass.index);
     fn_sort_close(&pass.members);
+    free(pass.taken);
     return rc;
 }
 

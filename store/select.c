@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Which records are live. All records sorted by class, name and position: equal names lie together,
- * the first of them stays; the others are duplicates or collisions; then the class is complete and
- * it is known whether it is large enough. */
+ * the first of them stays; the others are duplicates or collisions. Equal pictures are for
+ * dedupe.c. Then the classes are complete, and it is known which are large enough. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,13 +12,13 @@
 struct tail {
     uint8_t position[8];
     struct fn_sum128 payload_sum;
-    uint64_t offset, line;
+    uint64_t offset, line, pixels;
     uint32_t input, zero;
 };
 
 struct scan {
     struct fn_selection *out;
-    uint64_t min_images;
+    struct fn_sort *pictures;           /* or NULL */
     uint8_t key[2 * (FN_NAME_MAX + 1)]; /* class NUL name NUL of the record before */
     size_t class_bytes, key_bytes;      /* NULs counted; 0: there was none */
     struct tail first;                  /* of the records with this name */
@@ -38,6 +38,7 @@ static int gather(struct fn_sort *sort, const char *store, struct fn_part *parts
             struct tail tail = {.payload_sum = rec.payload_sum,
                                 .offset = rec.offset,
                                 .line = rec.line,
+                                .pixels = rec.pixels,
                                 .input = rec.input};
             size_t bytes = 0;
             fn_key64(tail.position, position);
@@ -107,33 +108,33 @@ static int grow(void **list, size_t *cap, size_t need, size_t size)
     return FN_OK;
 }
 
-/* The class in scan->key is complete: give it the next label, or none. */
+/* The class in scan->key is complete. */
 static int end_class(struct scan *scan)
 {
     struct fn_selection *out = scan->out;
     if (!scan->class_bytes)
         return FN_OK;
-    int rc = grow((void **)&out->label, &out->label_cap, out->label_count + 1, sizeof *out->label);
-    if (rc)
-        return rc;
-    if (scan->live < scan->min_images) {
-        out->label[out->label_count++] = FN_NO_LABEL;
-        out->small += scan->live;
-        return FN_OK;
-    }
-    rc = grow((void **)&out->members, &out->member_cap, out->classes + 1, sizeof *out->members);
+    if (out->classes == INT32_MAX)
+        return fn_fail(FN_ELIMIT, "more than %d classes", INT32_MAX);
+    int rc = grow((void **)&out->members, &out->member_cap, out->classes + 1, sizeof *out->members);
     if (!rc)
         rc = fn_bytes_reserve(&out->names, out->names.bytes + scan->class_bytes);
     if (rc)
         return rc;
-    if (out->classes == INT32_MAX)
-        return fn_fail(FN_ELIMIT, "more than %d classes", INT32_MAX);
     memcpy(out->names.data + out->names.bytes, scan->key, scan->class_bytes);
     out->names.bytes += scan->class_bytes;
-    out->label[out->label_count++] = (uint32_t)out->classes;
     out->members[out->classes++] = scan->live;
-    out->live += scan->live;
     return FN_OK;
+}
+
+int fn_selection_put(struct fn_selection *out, const uint8_t position[8], uint32_t class_number,
+                     enum fn_fate fate)
+{
+    uint8_t verdict[13];
+    memcpy(verdict, position, 8);
+    fn_key32(verdict + 8, class_number);
+    verdict[12] = (uint8_t)fate;
+    return fn_sort_add(out->fates, verdict, sizeof verdict);
 }
 
 static int judge(struct scan *scan, const uint8_t *item, size_t bytes)
@@ -164,12 +165,17 @@ static int judge(struct scan *scan, const uint8_t *item, size_t bytes)
     }
     if (rc)
         return rc;
-    uint8_t verdict[13];
-    memcpy(verdict, tail.position, sizeof tail.position);
-    fn_key32(verdict + 8,
-             (uint32_t)scan->out->label_count); /* the class's number until it has a label */
-    verdict[12] = (uint8_t)fate;
-    return fn_sort_add(scan->out->fates, verdict, sizeof verdict);
+    struct fn_picture picture = {.pixels = tail.pixels,
+                                 .class_number = (uint32_t)scan->out->classes,
+                                 .input = tail.input,
+                                 .line = tail.line,
+                                 .offset = tail.offset,
+                                 .names = item,
+                                 .names_bytes = key_bytes};
+    memcpy(picture.position, tail.position, sizeof tail.position);
+    if (fate == FN_FATE_LIVE && scan->pictures && tail.pixels)
+        return fn_dedupe_add(scan->pictures, &picture);
+    return fn_selection_put(scan->out, tail.position, picture.class_number, fate);
 }
 
 static int scan_all(struct fn_sort *sort, const char *store, struct scan *scan)
@@ -199,12 +205,43 @@ static int gather_rejects(struct fn_selection *out, struct fn_part *parts, size_
     return rc;
 }
 
+/* Labels for the classes that are large enough, in place: no label is above its class's number. */
+static int end_classes(struct fn_selection *out, const struct fn_choice *choice)
+{
+    size_t all = out->classes, from = 0, to = 0;
+    char *names = (char *)out->names.data;
+    out->label = calloc(all ? all : 1, sizeof *out->label);
+    if (!out->label)
+        return fn_fail(FN_ENOMEM, "no memory for %zu classes", all);
+    out->classes = 0;
+    for (size_t i = 0; i < all; i++) {
+        size_t bytes = strlen(names + from) + 1;
+        uint64_t live = out->members[i];
+        out->label[i] = FN_NO_LABEL;
+        if (live < choice->min_images) {
+            out->small += live;
+        } else {
+            uint64_t most = choice->max_per_class ? choice->max_per_class : live;
+            out->surplus += live > most ? live - most : 0;
+            live = live < most ? live : most;
+            memmove(names + to, names + from, bytes);
+            to += bytes;
+            out->live += live;
+            out->label[i] = (uint32_t)out->classes;
+            out->members[out->classes++] = live;
+        }
+        from += bytes;
+    }
+    out->names.bytes = to;
+    return FN_OK;
+}
+
 int fn_select(struct fn_selection *out, const char *store, struct fn_part *parts, size_t part_count,
-              uint64_t min_images)
+              const struct fn_choice *choice)
 {
     char folder[FN_PATH_MAX];
     struct fn_sort *names = NULL;
-    struct scan scan = {.out = out, .min_images = min_images};
+    struct scan scan = {.out = out};
     *out = (struct fn_selection){0};
     fn_store_file(folder, store, "build");
     int rc = fn_sort_open(&names, folder, FN_SEAL_MEMORY);
@@ -214,9 +251,16 @@ int fn_select(struct fn_selection *out, const char *store, struct fn_part *parts
         rc = fn_sort_open(&out->fates, folder, FN_SEAL_MEMORY);
     if (!rc)
         rc = fn_sort_open(&out->rejects, folder, FN_SEAL_MEMORY / 4);
+    if (!rc && choice->dedupe_pixels)
+        rc = fn_sort_open(&scan.pictures, folder, FN_SEAL_MEMORY);
     if (!rc)
         rc = scan_all(names, store, &scan);
     fn_sort_close(&names);
+    if (!rc && scan.pictures)
+        rc = fn_dedupe(out, store, scan.pictures);
+    fn_sort_close(&scan.pictures);
+    if (!rc)
+        rc = end_classes(out, choice);
     if (!rc)
         rc = gather_rejects(out, parts, part_count);
     if (!rc)

@@ -101,7 +101,7 @@ static void check_provenance(struct fn_verifying *v)
     json_decref(inputs);
 }
 
-/* Job i: a shard; then rejects.tsv; then provenance.json. */
+/* Job i: a shard; then the lists; then provenance.json. */
 static int check_files(void *context, int worker, size_t i)
 {
     struct fn_verifying *v = context;
@@ -114,8 +114,10 @@ static int check_files(void *context, int worker, size_t i)
             check_file(v, fn_shard_file(path, v->path, i), &v->manifest->shards[i]) != FN_OK;
     else if (i == v->manifest->shard_count)
         check_file(v, fn_store_file(path, v->path, "rejects.tsv"), &v->manifest->rejects);
-    else
+    else if (i == v->manifest->shard_count + 1)
         check_provenance(v);
+    else
+        check_file(v, fn_store_file(path, v->path, "conflicts.tsv"), &v->manifest->conflicts_file);
     return FN_OK;
 }
 
@@ -185,7 +187,7 @@ int fn_store_verify(const char *path, struct fn_verify *verify)
         }
         goto out;
     }
-    size_t files = v.manifest->shard_count + 2;
+    size_t files = v.manifest->shard_count + 2 + (v.manifest->dedupe_pixels ? 1 : 0);
     v.unreadable = calloc(files, 1);
     if (!v.unreadable)
         rc = fn_fail(FN_ENOMEM, "no memory to verify %s", path);

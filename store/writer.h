@@ -77,8 +77,11 @@ struct fn_store_content {
     int size;
     const char *codec; /* jpeg png raw keep */
     int quality;
-    uint64_t shard_bytes;  /* stored bytes after which a new shard begins; 0: FN_SHARD_BYTES */
-    uint64_t min_images;   /* classes with fewer live records are left out at sealing */
+    uint64_t shard_bytes;   /* stored bytes after which a new shard begins; 0: FN_SHARD_BYTES */
+    uint64_t min_images;    /* classes with fewer live records are left out at sealing */
+    uint64_t max_per_class; /* the first so many live records of a class stay; 0: all */
+    int dedupe_pixels; /* 1: so does the first of equal pictures in a class (fn_new_record.pixels)
+                        */
     const char *selection; /* JSON object text with what else was chosen (lists by hash); or NULL */
     const char *inputs; /* JSON array text: what identifies each input (kind, size, hash of head) */
     const char *command; /* the command line, said to whoever finds the store unsealed; or NULL */
@@ -116,7 +119,9 @@ int fn_writer_flush(struct fn_writer *writer);
 
 struct fn_seal_result {
     uint64_t records, classes, duplicates, collisions; /* collisions: rejects found at sealing */
-    uint64_t filtered;                                 /* records of classes below min_images */
+    uint64_t filtered;    /* records of classes below min_images, and above max_per_class */
+    uint64_t same_pixels; /* of duplicates: equal pictures under other names */
+    uint64_t conflicts;   /* live by then, and their pictures are so in other classes too */
     uint64_t payload_bytes, store_bytes;
     char content_id[33];
 };

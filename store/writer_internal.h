@@ -9,7 +9,8 @@
 struct fn_writer {
     char *path;
     int lock; /* descriptor, or -1 */
-    uint64_t shard_bytes, min_images;
+    uint64_t shard_bytes;
+    struct fn_choice choice;
     struct fn_build_db *db; /* the shard that grows */
     struct fn_build_state state;
     struct fn_writer_counts counts;

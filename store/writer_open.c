@@ -139,7 +139,9 @@ int fn_writer_open(struct fn_writer **writer, const char *path,
     w->lock = -1;
     w->path = strdup(path);
     w->shard_bytes = content->shard_bytes ? content->shard_bytes : FN_SHARD_BYTES;
-    w->min_images = content->min_images;
+    w->choice = (struct fn_choice){.min_images = content->min_images,
+                                   .max_per_class = content->max_per_class,
+                                   .dedupe_pixels = content->dedupe_pixels};
     w->committed_at = fn_now();
     if (!w->path)
         rc = fn_fail(FN_ENOMEM, "no memory to write %s", path);

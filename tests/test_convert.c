@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "ingest/convert.h"
+#include "store/format.h"
 
 struct file {
     uint8_t *data;
@@ -41,19 +42,24 @@ static void codecs(void **state)
                {FN_CONVERT_RAW, FN_CODEC_RAW, FN_IMAGE_UNKNOWN}};
     struct fn_converter *c;
     struct fn_converted out;
+    uint64_t pixels = 0;
     (void)state;
     need_data("image/decode/j420.jpg");
     struct file f = load("j420.jpg");
     assert_ok(fn_converter_open(&c));
     for (size_t i = 0; i < 3; i++) {
-        struct fn_convert how = {all[i].codec, 64, 95};
+        struct fn_convert how = {all[i].codec, 64, 95, 1};
         assert_int_equal(convert(&how, &f, NULL, &out, c), 0);
         assert_int_equal(out.codec, all[i].stored);
         assert_int_equal(out.w, 64);
         assert_int_equal(out.h, 64);
         assert_int_equal(fn_image_sniff(out.payload, out.bytes), all[i].format);
-        if (all[i].codec == FN_CONVERT_RAW)
+        pixels = i == 0 ? out.pixels : pixels; /* of the picture, whatever is made of it */
+        assert_true(out.pixels != 0 && out.pixels == pixels);
+        if (all[i].codec == FN_CONVERT_RAW) {
             assert_int_equal(out.bytes, 64 * 64 * 3);
+            assert_true(fn_pixels_hash(64, 64, out.payload) == pixels);
+        }
     }
     free(f.data);
     fn_converter_close(&c);
@@ -78,7 +84,7 @@ static void keeping(void **state)
     assert_ok(fn_converter_open(&c));
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         struct file f = load(files[i].name);
-        struct fn_convert how = {FN_CONVERT_KEEP, 0, 95};
+        struct fn_convert how = {FN_CONVERT_KEEP, 0, 95, 0};
         struct fn_converted out;
         assert_int_equal(convert(&how, &f, NULL, &out, c), 0);
         assert_int_equal(out.codec, files[i].stored);
@@ -128,7 +134,7 @@ static void faults(void **state)
     need_data("image/decode/bomb_65500.jpg");
     assert_ok(fn_converter_open(&c));
     for (int codec = FN_CONVERT_JPEG; codec <= FN_CONVERT_KEEP; codec++) {
-        struct fn_convert how = {(enum fn_convert_codec)codec, 0, 95};
+        struct fn_convert how = {(enum fn_convert_codec)codec, 0, 95, 0};
         for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
             struct file f = load(files[i].name);
             int reason = convert(&how, &f, NULL, &out, c);
