@@ -28,6 +28,7 @@ int fn_dump_export(struct fn_dump *d);
 int fn_dump_verify(struct fn_dump *d);
 int fn_dump_sheet(struct fn_dump *d);
 int fn_dump_rejects(struct fn_dump *d);
+int fn_dump_diff(struct fn_dump *d);
 
 /* ---- dump_text.c: numbers and bars ---- */
 

@@ -66,6 +66,7 @@ static const struct command {
     {"verify", NULL, 0, fn_dump_verify},
     {"sheet", "FILE.png", OPTION_CLASS | OPTION_GRID, fn_dump_sheet},
     {"rejects", NULL, 0, fn_dump_rejects},
+    {"diff", "STORE2", 0, fn_dump_diff},
 };
 
 static const struct fn_tool tool = {
@@ -76,7 +77,8 @@ static const struct fn_tool tool = {
                 "STORE export DIR [--class NAME] [--format png|jpg|keep]\n"
                 "STORE verify\n"
                 "STORE sheet FILE.png [--class NAME] [--rows N] [--cols N] [--seed N]\n"
-                "STORE rejects",
+                "STORE rejects\n"
+                "diff STORE STORE2",
     .purpose = "Shows what is in a store that fn-ingest made.",
     .epilog =
         "Commands:\n"
@@ -88,8 +90,11 @@ static const struct fn_tool tool = {
         "  verify   checks every checksum and decodes every picture; what is bad is named\n"
         "  sheet    a contact sheet to look at\n"
         "  rejects  what was not taken, and why (also of an unfinished store)\n"
+        "  diff     what STORE2 has otherwise, a line for each record: < only in STORE, > only in\n"
+        "           STORE2, ~ the same picture in another class, ! another picture\n"
         "\n"
-        "Exit: 0 done; 1 failed, or something is damaged; 2 misuse; 130 interrupted.\n",
+        "Exit: 0 done; 1 failed, something is damaged, or stores differ; 2 misuse; 130 "
+        "interrupted.\n",
     .args = args,
     .min_operands = 1,
     .max_operands = 3,
@@ -113,6 +118,23 @@ static int check_options(const struct command *command)
         if (arg->given && option_of(arg->name) & ~command->options)
             return fn_fail(FN_EUSAGE, "%s takes no --%s", command->name, arg->name);
     return FN_OK;
+}
+
+static int is_command(const char *name)
+{
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return 1;
+    return 0;
+}
+
+/* `diff STORE STORE2` is the order one thinks of; a store that is called diff keeps its name. */
+static void diff_comes_second(const char **operands, size_t count)
+{
+    if (count != 3 || strcmp(operands[0], "diff") != 0 || is_command(operands[1]))
+        return;
+    operands[0] = operands[1];
+    operands[1] = "diff";
 }
 
 static int find_command(const char **operands, size_t count, const struct command **command)
@@ -139,6 +161,8 @@ int main(int argc, char **argv)
     fn_signals_setup();
     fn_log_setup(tool.name, FN_LOG_NORMAL);
     int rc = fn_args_parse(&tool, argc, argv, &operands, &count);
+    if (!rc)
+        diff_comes_second(operands, count);
     if (!rc)
         rc = find_command(operands, count, &command);
     if (!rc) {
