@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Read - work - write: order, the lowest failure wins, bounded memory, signals, any number of
- * threads. All of it also runs under ThreadSanitizer. */
+ * threads.
+ * ctest labels: threads */
 #include "tests/test.h"
 
 #include <pthread.h>

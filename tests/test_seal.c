@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Interruptions: a store's bytes do not depend on how often and where its making was cut short. */
+/* Interruptions: a store's bytes do not depend on how often and where its making was cut short.
+ * ctest labels: threads */
 #include <dirent.h>
 #include <signal.h>
 #include <sys/resource.h>

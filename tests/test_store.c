@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Writing a store and reading it back. */
+/* Writing a store and reading it back. ctest labels: threads */
 #include <sys/stat.h>
 
 #include "base/pipeline.h"
