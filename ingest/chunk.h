@@ -35,6 +35,7 @@ enum fn_item_kind {
 struct fn_item {
     struct fn_position pos;
     size_t at, bytes; /* the row in chunk->in, line end included; of a file: unused */
+    uint64_t note;    /* of the input's type: from its read() to its names() */
     enum fn_item_kind kind;
     int reason;                              /* of a reject */
     int codec, w, h;                         /* of a record */

@@ -10,16 +10,17 @@
 #include <xxhash.h>
 
 #include "base/file.h"
+#include "ingest/stream.h"
 
 /* Asked from top to bottom; the last takes what is left, and says what is wrong with it. */
-static const struct fn_input_type *const types[] = {&fn_input_tree, &fn_input_tsv};
+static const struct fn_input_type *const types[] = {&fn_input_recordio, &fn_input_tree,
+                                                    &fn_input_archive, &fn_input_tsv};
 
 int fn_input_open(struct fn_input **input, const char *path, uint32_t number,
                   const struct fn_input_options *options)
 {
     size_t last = sizeof types / sizeof types[0] - 1, t = 0;
-    int is_stdin = strcmp(path, "-") == 0;
-    int is_dir = !is_stdin && fn_is_dir(path);
+    int is_stdin = strcmp(path, "-") == 0, rc = FN_OK;
     struct fn_input *s = NULL;
     *input = NULL;
     if (!is_stdin && access(path, R_OK))
@@ -29,11 +30,14 @@ int fn_input_open(struct fn_input **input, const char *path, uint32_t number,
         free(s);
         return fn_fail(FN_ENOMEM, "no memory to open %s", path);
     }
-    while (t < last && !types[t]->probe(path, is_dir))
+    s->number = number;
+    if (is_stdin || !fn_is_dir(path))
+        rc = fn_stream_open(&s->stream, path);
+    while (!rc && t < last && !types[t]->probe(s))
         t++;
     s->type = types[t];
-    s->number = number;
-    int rc = s->type->open(s, options);
+    if (!rc)
+        rc = s->type->open(s, options);
     if (rc)
         fn_input_close(&s);
     *input = s;
@@ -46,6 +50,7 @@ void fn_input_close(struct fn_input **input)
     if (!s)
         return;
     s->type->close(s);
+    fn_stream_close(&s->stream);
     json_decref(s->identity);
     free(s->described);
     free(s->path);

@@ -169,6 +169,7 @@ static int run(struct session *s)
     if (rc)
         return rc;
     rc = fn_job_run(&s->job);
+    fn_report_left_out(&s->job);
     if (rc)
         return advise(s, rc);
     if (!s->o.dry_run)

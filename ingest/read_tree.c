@@ -22,10 +22,9 @@ struct tree {
     size_t next;
 };
 
-static int probe(const char *path, int is_dir)
+static int probe(const struct fn_input *s)
 {
-    (void)path;
-    return is_dir;
+    return !s->stream;
 }
 
 /* The names of all pictures, in order: what this tree is to be known again by. */

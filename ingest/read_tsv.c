@@ -14,7 +14,7 @@
 #define BUFFER_MAX (FN_TSV_ROW_MAX + FN_CHUNK_BYTES)
 
 struct tsv {
-    struct fn_stream *stream;
+    struct fn_stream *stream; /* the input's */
     const struct fn_tsv_layout *layout;
     uint64_t line;        /* rows cut so far */
     uint64_t offset;      /* where the next row begins */
@@ -22,10 +22,9 @@ struct tsv {
     int ended;
 };
 
-static int probe(const char *path, int is_dir)
+static int probe(const struct fn_input *s)
 {
-    (void)path;
-    return !is_dir;
+    return s->stream != NULL;
 }
 
 static int choose_layout(struct fn_input *s, struct tsv *t, const char *asked)
@@ -36,11 +35,6 @@ static int choose_layout(struct fn_input *s, struct tsv *t, const char *asked)
     const uint8_t *head = fn_stream_head(t->stream, &bytes, &whole);
     const char *where = strcmp(s->path, "-") == 0 ? "stdin" : s->path;
     int rc;
-    if (member && fn_image_sniff(head, bytes) != FN_IMAGE_UNKNOWN)
-        return fn_fail(
-            FN_EFORMAT,
-            "%s is an archive of pictures (the first is %s): unpack it and give the folder", where,
-            member);
     if (strcmp(asked, "auto") == 0) {
         rc = fn_tsv_detect(head, bytes, whole, where, &t->layout);
     } else {
@@ -67,9 +61,7 @@ static int open_tsv(struct fn_input *s, const struct fn_input_options *options)
     struct tsv *t = s->self = calloc(1, sizeof *t);
     if (!t)
         return fn_fail(FN_ENOMEM, "no memory to open %s", s->path);
-    int rc = fn_stream_open(&t->stream, s->path);
-    if (rc)
-        return rc;
+    t->stream = s->stream;
     s->bytes = fn_stream_size(t->stream);
     return choose_layout(s, t, options->layout);
 }
@@ -79,7 +71,6 @@ static void close_tsv(struct fn_input *s)
     struct tsv *t = s->self;
     if (!t)
         return;
-    fn_stream_close(&t->stream);
     fn_bytes_free(&t->rest);
     free(t);
     s->self = NULL;
@@ -234,6 +225,7 @@ static int read_tsv(struct fn_input *s, struct fn_chunk *chunk, struct fn_budget
         memcpy(t->rest.data, chunk->in.data + at, t->rest.bytes);
     }
     chunk->done = s->bytes ? (double)fn_stream_taken(t->stream) / (double)s->bytes : 0;
+    s->left_out = fn_stream_left_out(t->stream);
     return rc;
 }
 

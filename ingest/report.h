@@ -48,6 +48,9 @@ int fn_summary_load(struct fn_summary *summary, const char *store);
 void fn_summary_print(const struct fn_summary *summary);
 int fn_summary_print_json(const struct fn_summary *summary, const struct fn_job *job);
 
+/* On stderr: how many entries of archives were passed over, as no pictures. */
+void fn_report_left_out(const struct fn_job *job);
+
 /* On stderr: how many entries of the lists fitted nothing, and the first of them. */
 void fn_report_unmatched(const struct fn_options *options, const struct fn_job *job);
 

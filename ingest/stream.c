@@ -159,7 +159,8 @@ int fn_stream_open(struct fn_stream **stream, const char *path)
     if (fn_unwrap_wanted(s->raw, s->raw_bytes)) {
         s->head = NULL;
         rc = fn_unwrap_open(&s->unwrap, path, read_raw, s);
-        if (!rc)
+        s->head_bytes = 0;
+        if (!rc && !fn_unwrap_is_pictures(s->unwrap))
             rc = fill_head(s, read_unwrapped, s, &s->head, &s->head_bytes, &s->whole);
     }
 out:
@@ -193,6 +194,16 @@ const char *fn_stream_wrapping(const struct fn_stream *s)
 const char *fn_stream_member(const struct fn_stream *s)
 {
     return s->unwrap ? fn_unwrap_member(s->unwrap) : NULL;
+}
+
+struct fn_unwrap *fn_stream_pictures(const struct fn_stream *s)
+{
+    return s->unwrap && fn_unwrap_is_pictures(s->unwrap) ? s->unwrap : NULL;
+}
+
+uint64_t fn_stream_left_out(const struct fn_stream *s)
+{
+    return s->unwrap ? fn_unwrap_left_out(s->unwrap) : 0;
 }
 
 const uint8_t *fn_stream_head(const struct fn_stream *s, size_t *bytes, int *whole)

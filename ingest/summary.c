@@ -163,6 +163,16 @@ static void unmatched(const char *option, const char *path, const struct fn_name
     fn_name_list_each_unmatched(list, UNMATCHED_SHOWN, NULL, show_name);
 }
 
+void fn_report_left_out(const struct fn_job *job)
+{
+    for (size_t i = 0; i < job->input_count; i++) {
+        const struct fn_input *input = job->inputs[i];
+        if (input->left_out)
+            fn_info("%s: %llu other %s left out", input->path, (unsigned long long)input->left_out,
+                    input->left_out == 1 ? "entry was" : "entries were");
+    }
+}
+
 void fn_report_unmatched(const struct fn_options *o, const struct fn_job *job)
 {
     unmatched("keep", o->keep, job->keep, job->before.rows);

@@ -182,6 +182,25 @@ int fn_tsv_detect(const uint8_t *head, size_t bytes, int whole, const char *wher
     return FN_OK;
 }
 
+int fn_tsv_likely(const uint8_t *head, size_t bytes)
+{
+    struct fn_span columns[FN_TSV_COLUMNS_MAX];
+    size_t at = 0, rows = 0;
+    while (at < bytes && rows < LOOK_ROWS) {
+        const uint8_t *lf = memchr(head + at, '\n', bytes - at);
+        size_t end = lf ? (size_t)(lf - head) + 1 : bytes;
+        struct fn_span row = fn_tsv_trim(head + at, end - at);
+        size_t count = fn_tsv_split(row, columns);
+        at = end;
+        rows += row.bytes > 0;
+        for (size_t i = 0; i < LAYOUTS; i++) {
+            if (count == (size_t)layouts[i].columns)
+                return 1;
+        }
+    }
+    return 0;
+}
+
 int fn_tsv_names(const struct fn_tsv_layout *l, const struct fn_span *columns,
                  struct fn_span *class_name, char *name, size_t *name_bytes)
 {

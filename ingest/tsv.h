@@ -37,6 +37,9 @@ const struct fn_tsv_layout *fn_tsv_layout_named(const char *name);
  * head: the first bytes of the input; whole: there are no more. `where` names the input. */
 int fn_tsv_detect(const uint8_t *head, size_t bytes, int whole, const char *where,
                   const struct fn_tsv_layout **layout);
+/* Could a file that begins like this hold rows at all: has one of the first 100 lines that are not
+ * blank as many columns as a layout? 1 or 0. To find the TSV among the files of an archive. */
+int fn_tsv_likely(const uint8_t *head, size_t bytes);
 /* For a layout that was asked for: is this text in lines at all? FN_OK or FN_EFORMAT as above. */
 int fn_tsv_plausible(const uint8_t *head, size_t bytes, const char *where);
 

@@ -6,11 +6,20 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/args.h"
+#include "ingest/entry.h"
+#include "ingest/recordio.h"
+#include "ingest/tsv.h"
+
 #define BLOCK ((size_t)256 << 10)
+#define LOOK ((size_t)64 << 10) /* of a file, to see what it is */
+
+enum inside { ROWS, RECORDIO, PICTURES };
 
 struct fn_unwrap {
     struct archive *archive;
@@ -20,10 +29,36 @@ struct fn_unwrap {
     void *from;
     int read_code; /* of the reader's failure, whose sentence is kept in `note` */
     struct fn_err_note note;
+    /* libarchive translates names that say they are UTF-8 into the locale's characters, and gives
+     * none where it has no such: in this locale every name comes as the bytes that stand there. */
+    locale_t utf8;
+    enum inside inside;
     int raw, ended;
+    struct archive_entry *entry; /* that decided, until it was given; NULL then */
+    uint64_t left_out;
+    uint8_t *ahead; /* the beginning of the file that decided */
+    size_t ahead_bytes, ahead_used;
     uint8_t last; /* byte handed out */
     uint8_t block[BLOCK];
 };
+
+/* ---- what is wrapped at all ---- */
+
+/* A tar of any age: the sum of its first header is right. */
+static int is_tar(const uint8_t *head, size_t bytes)
+{
+    unsigned long sum = 8 * ' ', stated = 0;
+    size_t i = 148;
+    if (bytes < 512)
+        return 0;
+    for (size_t b = 0; b < 512; b++)
+        sum += b < 148 || b >= 156 ? head[b] : 0u;
+    while (i < 156 && head[i] == ' ')
+        i++;
+    for (; i < 156 && head[i] >= '0' && head[i] <= '7'; i++)
+        stated = stated * 8 + head[i] - '0';
+    return head[0] && sum == stated;
+}
 
 int fn_unwrap_wanted(const uint8_t *head, size_t bytes)
 {
@@ -39,6 +74,8 @@ int fn_unwrap_wanted(const uint8_t *head, size_t bytes)
         {4, 6, "1AY&SY"},                   /* bzip2, behind "BZh" and a digit */
         {0, 4, "LZIP"},
         {0, 4, "PK\x03\x04"}, /* zip */
+        {0, 4, "PK\x05\x06"}, /* zip, empty */
+        {0, 4, "PK\x07\x08"}, /* zip, once meant for several disks */
         {257, 5, "ustar"},    /* tar, POSIX and GNU */
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
@@ -46,8 +83,10 @@ int fn_unwrap_wanted(const uint8_t *head, size_t bytes)
             memcmp(head + known[i].at, known[i].magic, known[i].bytes) == 0)
             return 1;
     }
-    return 0;
+    return is_tar(head, bytes);
 }
+
+/* ---- libarchive ---- */
 
 static la_ssize_t give_block(struct archive *archive, void *unwrap, const void **block)
 {
@@ -64,42 +103,114 @@ static la_ssize_t give_block(struct archive *archive, void *unwrap, const void *
     return (la_ssize_t)got;
 }
 
+static const char *why(const struct fn_unwrap *u)
+{
+    const char *text = archive_error_string(u->archive);
+    return text ? text : "unknown damage";
+}
+
 /* The reader's own sentence where it failed, else libarchive's inside ours. */
 static int failed(struct fn_unwrap *u, const char *what)
 {
     if (u->read_code)
         return fn_err_note_raise(&u->note);
-    const char *why = archive_error_string(u->archive);
-    return fn_fail(FN_ECORRUPT, "%s: %s: %s", u->path, what, why ? why : "unknown damage");
+    return fn_fail(FN_ECORRUPT, "%s: %s: %s", u->path, what, why(u));
 }
 
-/* Names of no interest: hidden files, and the second halves that macOS puts into archives. */
-static int hidden(const char *name)
+/* The next header of any kind; *entry NULL: the end. *lost: libarchive had to look for it. */
+static int next_header(struct fn_unwrap *u, struct archive_entry **entry, int *lost)
 {
-    const char *last = name ? strrchr(name, '/') : NULL;
-    if (!name)
-        return 0;
-    return (last ? last[1] : name[0]) == '.' || strncmp(name, "__MACOSX/", 9) == 0;
-}
-
-/* Goes to the next regular file with bytes in it; *entry NULL: there is none. */
-static int next_file(struct fn_unwrap *u, struct archive_entry **entry)
-{
-    for (;;) {
-        int rc = archive_read_next_header(u->archive, entry);
-        if (rc == ARCHIVE_EOF) {
-            *entry = NULL;
-            u->ended = 1;
-            return FN_OK;
-        }
-        if (rc < ARCHIVE_WARN) /* warnings are of names and times, which we do not use */
-            return failed(u, "damaged, or not an archive");
-        if (archive_format(u->archive) == ARCHIVE_FORMAT_RAW)
-            return FN_OK;
-        if (archive_entry_filetype(*entry) == AE_IFREG && !hidden(archive_entry_pathname(*entry)) &&
-            (!archive_entry_size_is_set(*entry) || archive_entry_size(*entry) > 0))
-            return FN_OK;
+    int rc;
+    *lost = 0;
+    *entry = NULL;
+    do {
+        if (fn_interrupted())
+            return fn_fail(FN_EINTERRUPTED, "interrupted while looking through %s", u->path);
+        locale_t before = uselocale(u->utf8);
+        rc = archive_read_next_header(u->archive, entry);
+        uselocale(before);
+        *lost |= rc == ARCHIVE_RETRY; /* not a header: each further call tries further on */
+    } while (rc == ARCHIVE_RETRY && u->inside == PICTURES);
+    if (rc == ARCHIVE_EOF && !*lost) {
+        *entry = NULL;
+        u->ended = 1;
+        return FN_OK;
     }
+    /* Warnings are of names and times, which we take as they come. */
+    return rc == ARCHIVE_OK || rc == ARCHIVE_WARN ? FN_OK : failed(u, "damaged, or it ends early");
+}
+
+static const char *path_of(struct fn_unwrap *u, struct archive_entry *entry)
+{
+    locale_t before = uselocale(u->utf8);
+    const char *path = archive_entry_pathname(entry);
+    uselocale(before);
+    return path ? path : "";
+}
+
+static int is_file(struct archive_entry *entry)
+{
+    return archive_entry_filetype(entry) == AE_IFREG && !archive_entry_hardlink(entry);
+}
+
+static int is_empty(struct archive_entry *entry)
+{
+    return archive_entry_size_is_set(entry) && archive_entry_size(entry) <= 0;
+}
+
+/* A file that may hold rows. */
+static int may_be_rows(struct fn_unwrap *u, struct archive_entry *entry)
+{
+    struct fn_entry_name name;
+    const char *path = path_of(u, entry);
+    return is_file(entry) && !is_empty(entry) && !fn_entry_hidden(path, strlen(path)) &&
+           fn_entry_name(path, strlen(path), &name) == FN_ENTRY_OTHER;
+}
+
+static void leave_out(struct fn_unwrap *u, struct archive_entry *entry)
+{
+    u->left_out += archive_entry_filetype(entry) != AE_IFDIR;
+}
+
+/* ---- what is in it ---- */
+
+static int look(struct fn_unwrap *u)
+{
+    u->ahead_bytes = u->ahead_used = 0;
+    if (!u->ahead && !(u->ahead = malloc(LOOK)))
+        return fn_fail(FN_ENOMEM, "no memory to read %s", u->path);
+    while (u->ahead_bytes < LOOK) {
+        la_ssize_t n =
+            archive_read_data(u->archive, u->ahead + u->ahead_bytes, LOOK - u->ahead_bytes);
+        if (n < 0)
+            return failed(u, "damaged, or it ends early");
+        if (n == 0)
+            break;
+        u->ahead_bytes += (size_t)n;
+    }
+    return FN_OK;
+}
+
+/* Is it this entry that decides? */
+static int decides(struct fn_unwrap *u, struct archive_entry *entry, int *yes)
+{
+    struct fn_entry_name name;
+    const char *path = path_of(u, entry);
+    *yes = u->raw = archive_format(u->archive) == ARCHIVE_FORMAT_RAW;
+    if (u->raw)
+        return FN_OK;
+    if (fn_entry_name(path, strlen(path), &name) == FN_ENTRY_PICTURE && is_file(entry)) {
+        u->inside = PICTURES;
+        u->entry = entry;
+        *yes = 1;
+    } else if (may_be_rows(u, entry)) {
+        int rc = look(u);
+        if (rc)
+            return rc;
+        u->inside = fn_recordio_begins(u->ahead, u->ahead_bytes) ? RECORDIO : ROWS;
+        *yes = u->inside == RECORDIO || fn_tsv_likely(u->ahead, u->ahead_bytes);
+    }
+    return FN_OK;
 }
 
 /* "tar + gzip", "zip", "gzip"; the last filter is always "none". */
@@ -115,6 +226,40 @@ static void describe(struct fn_unwrap *u)
                  filter ? " + " : "", filter ? filter : "");
 }
 
+/* Goes to the entry that decides what is in it. */
+static int decide(struct fn_unwrap *u)
+{
+    struct archive_entry *entry;
+    int yes = 0, lost, rc;
+    for (;;) {
+        rc = next_header(u, &entry, &lost);
+        if (!rc && entry)
+            rc = decides(u, entry, &yes);
+        if (rc || !entry)
+            break;
+        if (!u->member && !u->raw && archive_entry_filetype(entry) != AE_IFDIR &&
+            !(u->member = strdup(path_of(u, entry))))
+            return fn_fail(FN_ENOMEM, "no memory to read %s", u->path);
+        if (yes)
+            break;
+        leave_out(u, entry);
+    }
+    describe(u);
+    if (rc || u->raw || (!entry && !u->left_out))
+        return rc;
+    if (!entry)
+        return fn_fail(FN_EFORMAT,
+                       "%s is an archive, but neither class folders with .jpg or .png pictures nor "
+                       "a face TSV are in it (%llu %s, the first is %s)",
+                       u->path, (unsigned long long)u->left_out,
+                       u->left_out == 1 ? "entry" : "entries", u->member);
+    free(u->member);
+    u->member = strdup(path_of(u, entry));
+    return u->member ? FN_OK : fn_fail(FN_ENOMEM, "no memory to read %s", u->path);
+}
+
+/* ---- opening ---- */
+
 /* Named one by one: `filter_all` would also start other programs. Their failures are those formats'
  * absence, which opening reports. */
 static void support(struct archive *archive)
@@ -127,6 +272,8 @@ static void support(struct archive *archive)
     archive_read_support_filter_lz4(archive);
     archive_read_support_filter_zstd(archive);
     archive_read_support_format_tar(archive);
+    /* In the order of the file, not by its directory, which lies at the end and may not fit into
+     * memory. */
     archive_read_support_format_zip_streamable(archive);
     archive_read_support_format_raw(archive); /* bids lowest: a compressed file alone */
     archive_read_support_format_empty(archive);
@@ -135,7 +282,6 @@ static void support(struct archive *archive)
 int fn_unwrap_open(struct fn_unwrap **unwrap, const char *path,
                    int (*read)(void *, uint8_t *, size_t, size_t *), void *from)
 {
-    struct archive_entry *entry = NULL;
     int rc = FN_OK;
     struct fn_unwrap *u = calloc(1, sizeof *u);
     *unwrap = NULL;
@@ -145,21 +291,12 @@ int fn_unwrap_open(struct fn_unwrap **unwrap, const char *path,
     }
     u->read = read;
     u->from = from;
+    u->utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0); /* 0, the thread's own, elsewhere */
     support(u->archive);
-    if (archive_read_open(u->archive, u, NULL, give_block, NULL) != ARCHIVE_OK) {
+    if (archive_read_open(u->archive, u, NULL, give_block, NULL) != ARCHIVE_OK)
         rc = failed(u, "cannot be unwrapped");
-        goto out;
-    }
-    rc = next_file(u, &entry);
-    if (rc || !entry)
-        goto out;
-    u->raw = archive_format(u->archive) == ARCHIVE_FORMAT_RAW;
-    describe(u);
-    if (!u->raw) {
-        const char *name = archive_entry_pathname(entry);
-        if (!(u->member = strdup(name ? name : "?")))
-            rc = fn_fail(FN_ENOMEM, "no memory to read %s", path);
-    }
+    else
+        rc = decide(u);
 out:
     if (rc)
         fn_unwrap_close(&u);
@@ -174,6 +311,9 @@ void fn_unwrap_close(struct fn_unwrap **unwrap)
         return;
     if (u->archive)
         archive_read_free(u->archive);
+    if (u->utf8)
+        freelocale(u->utf8);
+    free(u->ahead);
     free(u->member);
     free(u->path);
     free(u);
@@ -187,14 +327,48 @@ const char *fn_unwrap_name(const struct fn_unwrap *u)
 
 const char *fn_unwrap_member(const struct fn_unwrap *u)
 {
-    return u->member;
+    return u->raw ? NULL : u->member;
+}
+
+int fn_unwrap_is_pictures(const struct fn_unwrap *u)
+{
+    return u->inside == PICTURES;
+}
+
+uint64_t fn_unwrap_left_out(const struct fn_unwrap *u)
+{
+    return u->left_out;
+}
+
+/* ---- bytes ---- */
+
+/* Goes to the next file of rows, or to the end. */
+static int next_rows(struct fn_unwrap *u)
+{
+    struct archive_entry *entry;
+    int lost, rc;
+    for (;;) {
+        rc = next_header(u, &entry, &lost);
+        if (rc || !entry)
+            return rc;
+        if (u->inside == ROWS && may_be_rows(u, entry))
+            return FN_OK;
+        leave_out(u, entry);
+    }
 }
 
 int fn_unwrap_read(struct fn_unwrap *u, uint8_t *buf, size_t cap, size_t *got)
 {
+    size_t ahead = u->ahead_bytes - u->ahead_used;
     *got = 0;
     while (!u->ended) {
-        la_ssize_t n = archive_read_data(u->archive, buf, cap);
+        la_ssize_t n = (la_ssize_t)(ahead < cap ? ahead : cap);
+        if (n > 0) {
+            memcpy(buf, u->ahead + u->ahead_used, (size_t)n);
+            u->ahead_used += (size_t)n;
+        } else {
+            n = archive_read_data(u->archive, buf, cap);
+        }
         if (n < 0)
             return failed(u, "damaged, or it ends early");
         if (n > 0) {
@@ -202,15 +376,64 @@ int fn_unwrap_read(struct fn_unwrap *u, uint8_t *buf, size_t cap, size_t *got)
             *got = (size_t)n;
             return FN_OK;
         }
-        struct archive_entry *entry;
-        int rc = next_file(u, &entry);
+        int rc = next_rows(u);
         if (rc)
             return rc;
-        if (entry && u->last != '\n') { /* a file's last row does not run into the next file */
+        if (!u->ended && u->last != '\n') { /* a file's last row does not run into the next file */
             u->last = buf[0] = '\n';
             *got = 1;
             return FN_OK;
         }
     }
+    return FN_OK;
+}
+
+/* ---- pictures ---- */
+
+int fn_unwrap_next(struct fn_unwrap *u, struct fn_unwrap_entry *out)
+{
+    struct archive_entry *entry = u->entry;
+    struct fn_entry_name name;
+    int rc = FN_OK, lost = 0;
+    memset(out, 0, sizeof *out);
+    u->entry = NULL;
+    while (!entry && !u->ended) {
+        int again;
+        rc = next_header(u, &entry, &again);
+        if (rc)
+            return rc;
+        lost |= again;
+        if (!entry)
+            break;
+        out->path = path_of(u, entry);
+        if (archive_entry_filetype(entry) != AE_IFDIR &&
+            fn_entry_name(out->path, strlen(out->path), &name) != FN_ENTRY_OTHER)
+            break;
+        leave_out(u, entry);
+        entry = NULL;
+    }
+    out->path = entry ? path_of(u, entry) : NULL;
+    if (!entry)
+        return FN_OK;
+    out->is_file = is_file(entry);
+    out->sized = archive_entry_size_is_set(entry) && archive_entry_size(entry) >= 0;
+    out->bytes = out->sized ? (uint64_t)archive_entry_size(entry) : 0;
+    out->lost = lost;
+    return FN_OK;
+}
+
+int fn_unwrap_data(struct fn_unwrap *u, uint8_t *buf, size_t cap, size_t *got, int *damaged)
+{
+    la_ssize_t n = archive_read_data(u->archive, buf, cap);
+    *damaged = 0;
+    *got = 0;
+    if (n >= 0) {
+        *got = (size_t)n;
+        return FN_OK;
+    }
+    if (n == ARCHIVE_FATAL || u->read_code)
+        return failed(u, "damaged, or it ends early");
+    *damaged = 1;
+    fn_fail(FN_ECORRUPT, "%s", why(u));
     return FN_OK;
 }

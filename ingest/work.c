@@ -127,6 +127,8 @@ static int do_item(struct fn_worker *w, struct fn_chunk *chunk, struct fn_item *
                 (unsigned long long)(item->pos.next - item->pos.offset), FN_TSV_ROW_MAX);
         return put_reject(chunk, item, &row);
     }
+    if (item->kind != FN_ITEM_TODO)
+        return FN_OK;
     rc = input->type->names(input, chunk, item, &row);
     if (rc)
         return rc;
