@@ -41,7 +41,13 @@ struct fn_train_state {
     char backend[16], bits[128], precision[8]; /* what equal bits depend on */
     double average_xent, average_total;        /* moving averages of TensorBoard's curves */
     double decay;                              /* loss of the weights in the last step */
-    int64_t best_step;                         /* of the best LFW accuracy so far; -1: none */
+    /* Triplets: groups that are done; of the one under way, its triplets (rows of the group:
+     * anchor, positive, negative, ...; owned, NULL: none under way) and how many batches of them
+     * are. */
+    int64_t group, group_batches;
+    int32_t *triplets;
+    size_t triplet_rows;
+    int64_t best_step; /* of the best LFW accuracy so far; -1: none */
     double best_accuracy;
     int went_back; /* the one return to a checkpoint after steps that were not finite is used up */
     json_t *options; /* object: option name -> value as text; owned, may be NULL */

@@ -9,13 +9,35 @@
 #include "train/checkpoint_parts.h"
 
 enum { FORMAT = 1 };
-#define STATE_MAX_BYTES (16u << 20)
+#define STATE_MAX_BYTES (1u << 30) /* millions of triplets can be under way */
 
 void fn_train_state_free(struct fn_train_state *state)
 {
     if (state->options)
         json_decref(state->options);
     state->options = NULL;
+    free(state->triplets);
+    state->triplets = NULL;
+    state->triplet_rows = 0;
+}
+
+/* The triplets under way as an array. NULL: out of memory. */
+static json_t *triplets_json(const struct fn_train_state *s)
+{
+    json_t *a = json_array();
+    for (size_t i = 0; a && i < s->triplet_rows; i++)
+        if (json_array_append_new(a, json_integer(s->triplets[i]))) {
+            json_decref(a);
+            return NULL;
+        }
+    return a;
+}
+
+static int put_group(json_t *o, const struct fn_train_state *s)
+{
+    int bad = json_object_set_new(o, "group", json_integer(s->group)) ||
+              json_object_set_new(o, "group_batches", json_integer(s->group_batches));
+    return bad || json_object_set_new(o, "triplets", triplets_json(s));
 }
 
 /* Paths may hold any bytes; jansson wants UTF-8. */
@@ -43,6 +65,7 @@ int fn_state_write(const char *path, const struct fn_train_state *s, const json_
         bad |= json_object_set_new(o, "average_xent", json_real(s->average_xent));
         bad |= json_object_set_new(o, "average_total", json_real(s->average_total));
         bad |= json_object_set_new(o, "decay", json_real(s->decay));
+        bad |= put_group(o, s);
         bad |= json_object_set_new(o, "best_step", json_integer(s->best_step));
         bad |= json_object_set_new(o, "best_accuracy", json_real(s->best_accuracy));
         bad |= json_object_set_new(o, "went_back", json_integer(s->went_back));
@@ -78,6 +101,33 @@ static int get_count(const json_t *o, const char *key, const char *where, int64_
     return rc;
 }
 
+/* Absent in checkpoints of a program that knew no triplets. */
+static int get_group(const json_t *o, const char *where, struct fn_train_state *s)
+{
+    json_t *a = NULL;
+    int rc = FN_OK;
+    if (!json_object_get(o, "group"))
+        return FN_OK;
+    rc = get_count(o, "group", where, &s->group);
+    if (!rc)
+        rc = get_count(o, "group_batches", where, &s->group_batches);
+    if (!rc)
+        rc = fn_json_member(o, "triplets", JSON_ARRAY, where, &a);
+    if (rc || !json_array_size(a))
+        return rc;
+    s->triplet_rows = json_array_size(a);
+    s->triplets = malloc(s->triplet_rows * sizeof *s->triplets);
+    if (!s->triplets)
+        return fn_fail(FN_ENOMEM, "no memory for the triplets of %s", where);
+    for (size_t i = 0; i < s->triplet_rows; i++) {
+        json_int_t row = json_integer_value(json_array_get(a, i));
+        if (row < 0 || row > INT32_MAX || s->triplet_rows % 3)
+            return fn_fail(FN_EFORMAT, "%s: triplets has values that are none", where);
+        s->triplets[i] = (int32_t)row;
+    }
+    return FN_OK;
+}
+
 static int read_fields(const json_t *o, const char *path, struct fn_train_state *s)
 {
     int64_t step = 0, seed = 0, validated = 0, went_back = 0;
@@ -111,6 +161,8 @@ static int read_fields(const json_t *o, const char *path, struct fn_train_state 
         rc = fn_json_real(o, "decay", path, &s->decay);
     if (!rc)
         rc = fn_json_real(o, "best_accuracy", path, &s->best_accuracy);
+    if (!rc)
+        rc = get_group(o, path, s);
     if (!rc)
         rc = fn_json_member(o, "options", JSON_OBJECT, path, &options);
     s->step = (uint64_t)step;

@@ -122,9 +122,10 @@ int fn_exec_open(struct fn_exec **out, struct fn_model *m, const struct fn_exec_
         rc = fn_model_place(m, x);
     if (!rc)
         rc = make_moving(x);
-    if (!rc && m->committed &&
-        (x->layout.bytes > m->activation_bytes || x->workspace_bytes > m->workspace_bytes))
+    if (!rc && m->committed && x->layout.bytes > m->activation_bytes)
         rc = fn_fail(FN_ELIMIT, "a batch of %d needs more memory than was planned", o->n);
+    if (!rc && m->committed)
+        rc = fn_model_grow_workspace(m, x->workspace_bytes);
     if (rc) {
         fn_exec_close(&x);
         return rc;
@@ -149,6 +150,17 @@ void fn_exec_close(struct fn_exec **exec)
     free(x->moving);
     free(x);
     *exec = NULL;
+}
+
+void fn_exec_release(struct fn_exec **exec)
+{
+    struct fn_exec *x = *exec;
+    struct fn_model *m = x ? x->model : NULL;
+    if (!x)
+        return;
+    assert(m->exec_count > 1 && m->exec[m->exec_count - 1] == x);
+    m->exec[--m->exec_count] = NULL;
+    fn_exec_close(exec);
 }
 
 /* The arena's bytes of a span; NULL for none. */

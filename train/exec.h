@@ -35,9 +35,13 @@ struct fn_exec_options {
 };
 
 /* The exec belongs to the model and goes with it. Before fn_model_commit; or after it, if it wants
- * no more activations and workspace than were allocated (FN_ELIMIT). */
+ * no more activations than were allocated (FN_ELIMIT); a larger workspace is allocated then: a
+ * small batch can want another algorithm. */
 int fn_exec_open(struct fn_exec **exec, struct fn_model *model,
                  const struct fn_exec_options *options);
+/* Closes the exec that was opened last, if it is not the model's only one: for the odd batch size
+ * that comes once. Its device must be done with it (sync). NULL is fine. */
+void fn_exec_release(struct fn_exec **exec);
 const struct fn_exec_options *fn_exec_get_options(const struct fn_exec *exec);
 
 /* Activation bytes that an exec of these options would want, without planning convolutions. */

@@ -62,6 +62,9 @@ void fn_exec_bind(struct fn_exec *exec);
 /* The first exec decides where every parameter lies; later ones must want the same sizes. */
 int fn_model_place(struct fn_model *model, const struct fn_exec *exec);
 
+/* Of a committed model; nothing happens where it is large enough. Waits for the device. */
+int fn_model_grow_workspace(struct fn_model *model, size_t bytes);
+
 /* An op of a walk, timed where a profile is wanted. Returns from the calling function on failure.
  */
 #define FN_RUN(exec, row, call)                                                                    \

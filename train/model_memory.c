@@ -185,6 +185,25 @@ int fn_model_commit(struct fn_model *m, const struct fn_memory_row *extra, size_
     return FN_OK;
 }
 
+int fn_model_grow_workspace(struct fn_model *m, size_t bytes)
+{
+    void *larger = NULL;
+    int rc;
+    if (bytes <= m->workspace_bytes)
+        return FN_OK;
+    rc = m->be->sync(m->dev);
+    if (!rc)
+        rc = m->be->alloc(m->dev, bytes, FN_MEM_DEVICE, &larger);
+    if (rc)
+        return rc;
+    if (m->workspace)
+        m->be->free(m->dev, FN_MEM_DEVICE, m->workspace);
+    m->workspace = larger;
+    m->workspace_bytes = bytes;
+    m->be->workspace(m->dev, larger, bytes);
+    return FN_OK;
+}
+
 void fn_model_close(struct fn_model **model)
 {
     struct fn_model *m = model ? *model : NULL;

@@ -17,7 +17,9 @@ static int open_rings(struct fn_run *r)
         rc = fn_ring_open(r, &r->eval_ring, fn_exec_get_options(r->eval)->n);
     if (!rc && r->lfw)
         rc = fn_lfw_run_attach(r->lfw, r->eval, &embed);
-    return rc ? rc : fn_run_feed(r);
+    if (!rc)
+        rc = r->loss->open_device(r);
+    return rc ? rc : r->loss->feed(r);
 }
 
 /* Where a new run stands, or the checkpoint did. */
@@ -25,7 +27,8 @@ static int open_state(struct fn_run *r)
 {
     if (r->resumed)
         return fn_checkpoint_state(r->resumed, &r->state);
-    r->state = (struct fn_train_state){.epoch = 1, .seed = (uint64_t)r->o->seed, .best_step = -1};
+    r->state = (struct fn_train_state){
+        .epoch = r->loss->first_epoch, .seed = (uint64_t)r->o->seed, .best_step = -1};
     r->state.best_accuracy = -1;
     return FN_OK;
 }
@@ -39,6 +42,7 @@ int fn_run_open(struct fn_run **out, const struct fn_train_options *o, const cha
     if (!r)
         return fn_fail(FN_ENOMEM, "no memory for a run");
     r->o = o;
+    r->loss = !strcmp(o->loss, "triplet") ? &fn_run_triplet : &fn_run_softmax;
     r->resumed = checkpoint;
     r->lock = -1;
     r->began = fn_now();
@@ -90,7 +94,7 @@ void fn_run_close(struct fn_run **run)
 static int train_and_save(struct fn_run *r, double rate, int *last)
 {
     enum fn_why why = FN_WHY_EPOCH;
-    int rc = fn_run_epoch(r, rate, &why), due;
+    int rc = r->loss->epoch(r, rate, &why), due;
     double begin;
     while (!rc && why == FN_WHY_DIVERGED) {
         rc = fn_run_go_back(r);
@@ -99,19 +103,19 @@ static int train_and_save(struct fn_run *r, double rate, int *last)
         if (!rc)
             rc = fn_run_rate(r, r->state.epoch, &rate);
         if (!rc)
-            rc = fn_run_epoch(r, rate, &why);
+            rc = r->loss->epoch(r, rate, &why);
     }
     if (rc)
         return rc;
     if (why == FN_WHY_INTERRUPTED)
         return fn_fail(FN_EINTERRUPTED, "interrupted");
-    *last = why == FN_WHY_ENOUGH || r->state.epoch >= r->o->max_epochs;
+    *last = why == FN_WHY_ENOUGH || fn_run_next_epoch(r) > fn_run_last_epoch(r);
     due = *last || r->state.epoch % r->o->validate_every == 0;
     if (due && r->split->val.count)
         rc = fn_run_validate(r);
     if (rc)
         return rc;
-    r->state.validated = r->state.batch >= r->o->epoch_size;
+    r->state.validated = fn_run_epoch_over(r);
     begin = fn_now();
     rc = fn_run_save(r, *last);
     return rc ? rc : fn_run_log_saved(r, fn_now() - begin);
@@ -127,10 +131,10 @@ static int end_epoch(struct fn_run *r, int last)
     f->all_train_s += f->train_s;
     f->all_wait_s += f->wait_s;
     f->train_s = f->validate_s = f->evaluate_s = f->wait_s = 0;
-    f->epoch_steps = 0;
+    f->epoch_images = 0;
     if (rc || last)
         return rc;
-    r->state.epoch++;
+    r->state.epoch = fn_run_next_epoch(r);
     r->state.batch = 0;
     r->state.validated = 0;
     return FN_OK;
@@ -139,10 +143,10 @@ static int end_epoch(struct fn_run *r, int last)
 static int epochs(struct fn_run *r)
 {
     int rc = FN_OK, last = 0;
-    while (!rc && !last && r->state.epoch <= r->o->max_epochs) {
+    while (!rc && !last && r->state.epoch <= fn_run_last_epoch(r)) {
         double rate = 0;
         if (r->state.validated) { /* resumed between an epoch's checkpoint and its evaluation */
-            last = r->state.epoch >= r->o->max_epochs;
+            last = fn_run_next_epoch(r) > fn_run_last_epoch(r);
         } else {
             rc = fn_run_rate(r, r->state.epoch, &rate);
             if (!rc && rate <= 0) {
@@ -189,7 +193,7 @@ json_t *fn_run_summary(const struct fn_run *r)
 {
     const struct fn_run_figures *f = &r->figures;
     double train_s = f->all_train_s + f->train_s, wait_s = f->all_wait_s + f->wait_s;
-    double images = (double)f->steps * (double)r->o->batch_size;
+    double images = (double)f->images;
     struct fn_loader_stats stats;
     json_t *o = json_object();
     int bad;

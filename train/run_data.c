@@ -52,6 +52,8 @@ static int open_split(struct fn_run *r)
     fn_info("Number of examples in validation set: %zu", r->split->val.count);
     r->sampler = (struct fn_sampler){(uint64_t)r->o->seed, &r->split->train};
     r->validation = (struct fn_list){(uint64_t)r->o->seed, 0, &r->split->val};
+    if (!rc)
+        rc = r->loss->open_data(r);
     return rc ? rc : fn_source_store(&r->source, r->store);
 }
 

@@ -3,6 +3,7 @@
  *
  *     steps.tsv       a row a step         cut behind the checkpoint's step on resume
  *     validation.tsv  a row a validation   keyed by epoch
+ *     groups.tsv      a row a step group of triplet training
  *     epochs.tsv      a row an epoch
  *     lfw_result.txt  as the original's: step at the epoch's start, accuracy, validation rate */
 #include <math.h>
@@ -23,7 +24,7 @@ static const struct {
     const char *file, *key;
     struct fn_metrics_column columns[8];
     size_t count;
-} tables[FN_LOG_COUNT] = {
+} tables[] = {
     {"steps.tsv",
      "step",
      {{"loss", -1},
@@ -47,7 +48,28 @@ static const struct {
       {"data_wait", 5}},
      8},
     {"lfw_result.txt", NULL, {{"accuracy", 5}, {"val", 5}}, 2},
+    {"groups.tsv",
+     "group",
+     {{"step", 0},
+      {"nrof_random_negs", 0},
+      {"nrof_triplets", 0},
+      {"active", 5},
+      {"mean_distance", -1},
+      {"time_selection", 3}},
+     6},
+    {"steps.tsv",
+     "step",
+     {{"loss", -1}, {"reg_loss", -1}, {"active", -1}, {"triplets", 0}, {"learning_rate", -1}},
+     5},
 };
+
+/* The row of `tables` that a log has with this loss; -1: it has none. */
+static int table_of(const struct fn_run *r, int log)
+{
+    if (r->loss->head == FN_HEAD_TRIPLET)
+        return log == FN_LOG_STEPS ? FN_LOG_COUNT : log == FN_LOG_VALIDATION ? -1 : log;
+    return log == FN_LOG_GROUPS ? -1 : log;
+}
 
 /* The last keys that belong to the checkpoint a run goes on from; < 0: none do. */
 static int64_t last_key(const struct fn_run *r, int table)
@@ -61,6 +83,8 @@ static int64_t last_key(const struct fn_run *r, int table)
         return r->state.epoch - !r->state.validated;
     case FN_LOG_EPOCHS:
         return r->state.epoch - 1;
+    case FN_LOG_GROUPS:
+        return r->state.group - !r->state.triplets;
     default:
         return fn_run_epoch_start(r) - 1;
     }
@@ -71,9 +95,13 @@ int fn_run_log_open(struct fn_run *r)
     int rc = fn_events_open(&r->events, r->log_folder,
                             r->resumed ? (int64_t)r->state.step : (int64_t)-1);
     for (int i = 0; i < FN_LOG_COUNT && !rc; i++) {
-        char *path = fn_path_join(r->log_folder, tables[i].file);
-        rc = path ? fn_metrics_open(&r->metrics[i], path, tables[i].key, tables[i].columns,
-                                    tables[i].count, last_key(r, i))
+        int t = table_of(r, i);
+        char *path;
+        if (t < 0)
+            continue;
+        path = fn_path_join(r->log_folder, tables[t].file);
+        rc = path ? fn_metrics_open(&r->metrics[i], path, tables[t].key, tables[t].columns,
+                                    tables[t].count, last_key(r, i))
                   : FN_ENOMEM;
         free(path);
     }
@@ -102,12 +130,12 @@ static int tolerate(struct fn_run *r, int rc)
     return FN_OK;
 }
 
-static int row(struct fn_run *r, int table, int64_t key, const double *values)
+int fn_run_log_row(struct fn_run *r, int table, int64_t key, const double *values)
 {
     return tolerate(r, fn_metrics_row(r->metrics[table], key, values));
 }
 
-static int event(struct fn_run *r, const char *tag, int64_t x, double value)
+int fn_run_log_event(struct fn_run *r, const char *tag, int64_t x, double value)
 {
     return isfinite(value) ? tolerate(r, fn_events_scalar(r->events, tag, x, value)) : FN_OK;
 }
@@ -115,83 +143,111 @@ static int event(struct fn_run *r, const char *tag, int64_t x, double value)
 /* Seconds until the run ends, at this speed. */
 static double time_left(const struct fn_run *r, uint64_t step)
 {
-    int64_t epochs = r->o->max_epochs - r->state.epoch;
+    int64_t epochs = fn_run_last_epoch(r) - r->state.epoch;
     double steps =
         (double)(r->o->epoch_size - r->state.batch) + (double)epochs * (double)r->o->epoch_size;
     if (r->o->max_steps && steps > (double)r->o->max_steps - (double)step)
         steps = (double)r->o->max_steps - (double)step;
+    if (steps < 0)
+        steps = 0;
     return steps * (double)r->o->batch_size / r->figures.speed;
 }
 
-static void say_step(struct fn_run *r, const double *l, double rate, uint64_t step, int64_t batch,
+int fn_run_log_line(struct fn_run *r, const struct fn_flight *f)
+{
+    double now = fn_now();
+    if (now - r->last_line < LINE_EVERY_S && f->batch != r->o->epoch_size)
+        return 0;
+    r->last_line = now;
+    return 1;
+}
+
+char *fn_run_log_tail(const struct fn_run *r, const struct fn_flight *flight, char *buf, size_t cap)
+{
+    const struct fn_run_figures *f = &r->figures;
+    char left[32];
+    snprintf(buf, cap, "%.1f images/s\tData-wait %.1f%%\tETA %s", f->speed,
+             f->train_s > 0 ? 100 * f->wait_s / f->train_s : 0,
+             fn_human_time(time_left(r, flight->number), left, sizeof left));
+    return buf;
+}
+
+static void say_step(struct fn_run *r, const double *l, const struct fn_flight *flight,
                      double seconds)
 {
-    struct fn_run_figures *f = &r->figures;
-    double now = fn_now();
-    char left[32];
-    if (now - r->last_line < LINE_EVERY_S && batch < r->o->epoch_size)
-        return;
-    r->last_line = now;
-    fn_info("Epoch: [%d][%d/%d]\tTime %.3f\tLoss %2.3f\tXent %2.3f\tRegLoss %2.3f\tAccuracy "
-            "%2.3f\tLr %2.5f\tCl %2.3f\t%.1f images/s\tData-wait %.1f%%\tETA %s",
-            (int)r->state.epoch, (int)batch, (int)r->o->epoch_size, seconds, f->loss,
-            l[FN_LOSS_XENT], fn_step_regularization(l, &r->step), f->accuracy, rate,
-            l[FN_LOSS_CENTER], f->speed, f->train_s > 0 ? 100 * f->wait_s / f->train_s : 0,
-            fn_human_time(time_left(r, step), left, sizeof left));
+    const struct fn_run_figures *f = &r->figures;
+    char tail[96];
+    if (fn_run_log_line(r, flight))
+        fn_info("Epoch: [%d][%d/%d]\tTime %.3f\tLoss %2.3f\tXent %2.3f\tRegLoss %2.3f\tAccuracy "
+                "%2.3f\tLr %2.5f\tCl %2.3f\t%s",
+                (int)r->state.epoch, (int)flight->batch, (int)r->o->epoch_size, seconds, f->loss,
+                l[FN_LOSS_XENT], fn_step_regularization(l, &r->step), f->accuracy, flight->rate,
+                l[FN_LOSS_CENTER], fn_run_log_tail(r, flight, tail, sizeof tail));
 }
 
 static int events_of_step(struct fn_run *r, const double *l, double rate, int64_t step)
 {
     const struct fn_run_figures *f = &r->figures;
-    int rc = event(r, "learning_rate_1", step, rate); /* TensorFlow's spellings */
+    int rc = fn_run_log_event(r, "learning_rate_1", step, rate); /* TensorFlow's spellings */
     if (!rc)
-        rc = event(r, "cross_entropy__raw_", step, l[FN_LOSS_XENT]);
+        rc = fn_run_log_event(r, "cross_entropy__raw_", step, l[FN_LOSS_XENT]);
     if (!rc)
-        rc = event(r, "cross_entropy_1", step, r->state.average_xent);
+        rc = fn_run_log_event(r, "cross_entropy_1", step, r->state.average_xent);
     if (!rc)
-        rc = event(r, "total_loss__raw_", step, f->loss);
+        rc = fn_run_log_event(r, "total_loss__raw_", step, f->loss);
     if (!rc)
-        rc = event(r, "total_loss_1", step, r->state.average_total);
+        rc = fn_run_log_event(r, "total_loss_1", step, r->state.average_total);
     if (!rc)
-        rc = event(r, "accuracy", step, f->accuracy);
+        rc = fn_run_log_event(r, "accuracy", step, f->accuracy);
     if (!rc)
-        rc = event(r, "regularization", step, fn_step_regularization(l, &r->step));
+        rc = fn_run_log_event(r, "regularization", step, fn_step_regularization(l, &r->step));
     if (!rc)
-        rc = event(r, "images_per_second", step, f->speed);
-    return rc ? rc : event(r, "data_wait", step, f->train_s > 0 ? f->wait_s / f->train_s : 0);
+        rc = fn_run_log_event(r, "images_per_second", step, f->speed);
+    return rc ? rc
+              : fn_run_log_event(r, "data_wait", step, f->train_s > 0 ? f->wait_s / f->train_s : 0);
 }
 
-int fn_run_log_step(struct fn_run *r, const double l[FN_LOSS_COUNT], double rate, uint64_t step,
-                    int64_t batch, double seconds)
+void fn_run_log_figures(struct fn_run *r, const double l[FN_LOSS_COUNT],
+                        const struct fn_flight *flight, double seconds)
 {
     struct fn_run_figures *f = &r->figures;
-    double speed = seconds > 0 ? (double)r->o->batch_size / seconds : 0;
-    double total = fn_step_total(l, &r->step);
-    const double values[] = {total,
-                             l[FN_LOSS_CENTER],
-                             fn_step_regularization(l, &r->step),
-                             l[FN_LOSS_XENT],
-                             l[FN_LOSS_NORM],
-                             l[FN_LOSS_CORRECT] / (double)r->o->batch_size,
-                             rate};
-    int rc;
+    double speed = seconds > 0 ? flight->n / seconds : 0;
     f->speed = f->steps ? SPEED_AVERAGE * f->speed + (1 - SPEED_AVERAGE) * speed : speed;
     f->steps++;
-    f->loss = total;
-    f->accuracy = values[5];
+    f->images += (uint64_t)flight->n;
+    f->epoch_images += (uint64_t)flight->n;
+    f->loss = fn_step_total(l, &r->step);
     r->state.decay = l[FN_LOSS_DECAY];
+}
+
+int fn_run_log_every(struct fn_run *r, uint64_t step)
+{
+    return step % EVENTS_EVERY == 0 && r->o->log_histograms ? fn_run_log_histograms(r, step)
+                                                            : FN_OK;
+}
+
+int fn_run_log_step(struct fn_run *r, const double l[FN_LOSS_COUNT], const struct fn_flight *flight,
+                    double seconds)
+{
+    double total = fn_step_total(l, &r->step);
+    const double values[] = {
+        total,           l[FN_LOSS_CENTER], fn_step_regularization(l, &r->step),
+        l[FN_LOSS_XENT], l[FN_LOSS_NORM],   l[FN_LOSS_CORRECT] / flight->n,
+        flight->rate};
+    int64_t step = (int64_t)flight->number;
+    int rc;
+    fn_run_log_figures(r, l, flight, seconds);
+    r->figures.accuracy = values[5];
     if (isfinite(total) && isfinite(l[FN_LOSS_XENT])) {
         r->state.average_xent =
             LOSS_AVERAGE * r->state.average_xent + (1 - LOSS_AVERAGE) * l[FN_LOSS_XENT];
         r->state.average_total = LOSS_AVERAGE * r->state.average_total + (1 - LOSS_AVERAGE) * total;
     }
-    say_step(r, l, rate, step, batch, seconds);
-    rc = row(r, FN_LOG_STEPS, (int64_t)step, values);
+    say_step(r, l, flight, seconds);
+    rc = fn_run_log_row(r, FN_LOG_STEPS, step, values);
     if (!rc && step % EVENTS_EVERY == 0)
-        rc = events_of_step(r, l, rate, (int64_t)step);
-    if (!rc && step % EVENTS_EVERY == 0 && r->o->log_histograms)
-        rc = fn_run_log_histograms(r, step);
-    return rc;
+        rc = events_of_step(r, l, flight->rate, step);
+    return rc ? rc : fn_run_log_every(r, flight->number);
 }
 
 int fn_run_log_validation(struct fn_run *r, uint64_t images)
@@ -204,35 +260,36 @@ int fn_run_log_validation(struct fn_run *r, uint64_t images)
             "pictures)",
             (int)r->state.epoch, f->validate_s, values[0], values[1], values[2],
             (unsigned long long)images);
-    rc = row(r, FN_LOG_VALIDATION, r->state.epoch, values);
+    rc = fn_run_log_row(r, FN_LOG_VALIDATION, r->state.epoch, values);
     if (!rc)
-        rc = event(r, "validation/loss", step, values[0]);
+        rc = fn_run_log_event(r, "validation/loss", step, values[0]);
     if (!rc)
-        rc = event(r, "validation/cross_entropy", step, values[1]);
-    return rc ? rc : event(r, "validation/accuracy", step, values[2]);
+        rc = fn_run_log_event(r, "validation/cross_entropy", step, values[1]);
+    return rc ? rc : fn_run_log_event(r, "validation/accuracy", step, values[2]);
 }
 
 int fn_run_log_lfw(struct fn_run *r, const struct fn_lfw_result *result)
 {
     const double values[] = {result->accuracy, result->val};
     int64_t x = fn_run_epoch_start(r);
-    int rc;
-    fn_info("Accuracy: %2.5f+-%2.5f", result->accuracy, result->accuracy_std);
+    int rc, digits = r->loss->accuracy_digits;
+    fn_info("Accuracy: %2.*f+-%2.*f", digits, result->accuracy, digits, result->accuracy_std);
     fn_info("Validation rate: %2.5f+-%2.5f @ FAR=%2.5f", result->val, result->val_std, result->far);
     if (result->note[0])
         fn_verbose("%s", result->note);
-    rc = row(r, FN_LOG_LFW, x, values);
+    rc = fn_run_log_row(r, FN_LOG_LFW, x, values);
     if (!rc)
-        rc = event(r, "lfw/accuracy", x, result->accuracy);
+        rc = fn_run_log_event(r, "lfw/accuracy", x, result->accuracy);
     if (!rc)
-        rc = event(r, "lfw/val_rate", x, result->val);
-    return rc ? rc : event(r, "time/lfw", x, r->figures.evaluate_s);
+        rc = fn_run_log_event(r, "lfw/val_rate", x, result->val);
+    return rc ? rc : fn_run_log_event(r, "time/lfw", x, r->figures.evaluate_s);
 }
 
 int fn_run_log_saved(struct fn_run *r, double seconds)
 {
-    int rc = event(r, "time/save_variables", r->state.epoch, seconds);
-    return rc ? rc : event(r, "time/save_metagraph", r->state.epoch, 0);
+    int64_t x = r->loss->head == FN_HEAD_TRIPLET ? fn_run_epoch_start(r) : r->state.epoch;
+    int rc = fn_run_log_event(r, "time/save_variables", x, seconds);
+    return rc ? rc : fn_run_log_event(r, "time/save_metagraph", x, 0);
 }
 
 /* The rate of the epoch's last batch, also where it was trained before a resume. */
@@ -250,7 +307,7 @@ int fn_run_log_epoch(struct fn_run *r)
     struct fn_run_figures *f = &r->figures;
     double rate = 0;
     int rc = last_rate(r, &rate);
-    double images = (double)r->o->batch_size * (double)f->epoch_steps;
+    double images = (double)f->epoch_images;
     const double values[] = {f->lfw_accuracy,
                              f->lfw_val,
                              rate,
@@ -260,11 +317,11 @@ int fn_run_log_epoch(struct fn_run *r)
                              f->train_s > 0 ? images / f->train_s : 0,
                              f->train_s > 0 ? f->wait_s / f->train_s : 0};
     if (!rc)
-        rc = row(r, FN_LOG_EPOCHS, r->state.epoch, values);
+        rc = fn_run_log_row(r, FN_LOG_EPOCHS, r->state.epoch, values);
     if (!rc)
-        rc = event(r, "time/total", (int64_t)r->state.step, f->train_s);
+        rc = fn_run_log_event(r, "time/total", (int64_t)r->state.step, f->train_s);
     for (int i = 0; i < FN_LOG_COUNT && !rc; i++)
-        rc = tolerate(r, fn_metrics_flush(r->metrics[i]));
+        rc = r->metrics[i] ? tolerate(r, fn_metrics_flush(r->metrics[i])) : FN_OK;
     return rc ? rc : tolerate(r, fn_events_flush(r->events));
 }
 
@@ -272,7 +329,7 @@ int fn_run_log_sync(struct fn_run *r)
 {
     int rc = FN_OK;
     for (int i = 0; i < FN_LOG_COUNT && !rc; i++)
-        rc = tolerate(r, fn_metrics_sync(r->metrics[i]));
+        rc = r->metrics[i] ? tolerate(r, fn_metrics_sync(r->metrics[i])) : FN_OK;
     return rc ? rc : tolerate(r, fn_events_checkpoint(r->events, (int64_t)r->state.step));
 }
 

@@ -71,29 +71,32 @@ static void set_step(struct fn_run *r)
 static int plan(struct fn_run *r)
 {
     const struct fn_train_options *o = r->o;
+    int triplet = r->loss->head == FN_HEAD_TRIPLET;
     const struct fn_net_options net = {o->model_def, (int)o->image_size, (int)o->embedding_size,
-                                       (int)r->split->classes};
+                                       triplet ? 0 : (int)r->split->classes};
     const struct fn_model_options model = {1, optimizer_of(o->optimizer), o->ema_decay > 0};
-    const struct fn_exec_options train = {(int)o->batch_size, 1, FN_HEAD_SOFTMAX};
+    const struct fn_exec_options train = {(int)o->batch_size, 1, r->loss->head};
     int n = eval_batch(r), rc = fn_net_open(&r->net, &net);
-    const struct fn_exec_options eval = {n, 0, FN_HEAD_SOFTMAX};
-    struct fn_memory_row rings = {"loader", fn_ring_bytes(r, train.n)};
+    const struct fn_exec_options eval = {n, 0, r->loss->eval_head};
+    struct fn_memory_row extra[] = {{"loader", fn_ring_bytes(r, train.n)},
+                                    {"group", r->loss->bytes(r)}};
     if (rc)
         return rc;
-    fn_info("Network: %s, %.2f M weights, %.3f G multiply-adds an image, %d classes", r->net->name,
-            (double)fn_net_weights(r->net) / 1e6, (double)r->net->macs / 1e9, r->net->classes);
+    fn_info("Network: %s, %.2f M weights, %.3f G multiply-adds an image, %lu classes", r->net->name,
+            (double)fn_net_weights(r->net) / 1e6, (double)r->net->macs / 1e9,
+            (unsigned long)r->split->classes);
     rc = fn_model_open(&r->model, r->net, r->be, r->dev, &model);
     if (!rc)
         rc = fn_exec_open(&r->train, r->model, &train);
     if (!rc && n)
         rc = fn_exec_open(&r->eval, r->model, &eval);
     if (r->split->val.count)
-        rings.bytes += fn_ring_bytes(r, n);
+        extra[0].bytes += fn_ring_bytes(r, n);
     if (r->lfw)
-        rings.bytes += fn_ring_bytes(r, n);
+        extra[0].bytes += fn_ring_bytes(r, n);
     if (!rc)
         fn_info("Memory for batches of %d:", train.n);
-    return rc ? rc : fn_model_commit(r->model, &rings, 1, 1);
+    return rc ? rc : fn_model_commit(r->model, extra, 2, 1);
 }
 
 /* A loud warning, not an error: fine-tuning for other pictures is a thing to want. */
@@ -119,6 +122,8 @@ static void report_loaded(const struct fn_run *r, const char *path,
         fn_warn("%s has an embedding of %d, this run has %d: last_linear and last_bn begin anew "
                 "(--embedding_size %d keeps them)",
                 path, report->embedding, r->net->embedding_size, report->embedding);
+    if (r->loss->head != FN_HEAD_SOFTMAX)
+        return;
     if (report->classes && report->classes != r->net->classes)
         fn_info("  its head is for %d classes, this run has %d: logits begin anew", report->classes,
                 r->net->classes);
@@ -152,9 +157,9 @@ static int load_pretrained(struct fn_run *r)
     if (!rc) {
         compare_pictures(r, file);
         report_loaded(r, file->path, &report);
-        rc = report.classes == r->net->classes && report.embedding == r->net->embedding_size
-                 ? FN_OK
-                 : new_head(r);
+        if (r->loss->head == FN_HEAD_SOFTMAX &&
+            (report.classes != r->net->classes || report.embedding != r->net->embedding_size))
+            rc = new_head(r);
     }
     if (!rc)
         rc = fn_model_fresh_state(r->model);
@@ -189,6 +194,7 @@ int fn_run_net_open(struct fn_run *r)
 
 void fn_run_net_close(struct fn_run *r)
 {
+    r->loss->close(r);
     fn_lfw_run_close(&r->lfw); /* its ring is the device's memory */
     if (r->dev) {
         fn_ring_close(r, &r->train_ring);

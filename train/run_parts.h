@@ -18,6 +18,8 @@
 extern "C" {
 #endif
 
+struct fn_run;
+
 /* A loader and the host memory of its slots. */
 struct fn_ring {
     struct fn_loader *loader;
@@ -25,7 +27,50 @@ struct fn_ring {
     int n;
 };
 
-enum { FN_LOG_STEPS = 0, FN_LOG_VALIDATION, FN_LOG_EPOCHS, FN_LOG_LFW, FN_LOG_COUNT };
+enum {
+    FN_LOG_STEPS = 0,
+    FN_LOG_VALIDATION, /* softmax */
+    FN_LOG_EPOCHS,
+    FN_LOG_LFW,
+    FN_LOG_GROUPS, /* triplet */
+    FN_LOG_COUNT
+};
+
+/* A step that is queued, and not read yet. */
+struct fn_flight {
+    uint64_t number; /* the step, from 1 */
+    int64_t batch;   /* in its epoch, from 1 */
+    int n;           /* images */
+    double rate, begin;
+    struct fn_batch data;
+};
+/* The steps under way: one more than r->lag at most. */
+struct fn_flights {
+    struct fn_flight flight[2];
+    int ahead;
+};
+
+enum fn_why { FN_WHY_EPOCH = 0, FN_WHY_ENOUGH, FN_WHY_INTERRUPTED, FN_WHY_DIVERGED };
+
+/* What differs between the losses. */
+struct fn_run_loss {
+    const char *name;
+    int head, eval_head;                       /* enum fn_head of the execs */
+    int64_t first_epoch;                       /* number of the first epoch */
+    int (*open_data)(struct fn_run *r);        /* the split is there */
+    uint64_t (*bytes)(const struct fn_run *r); /* host and device memory besides the ring */
+    int (*open_device)(struct fn_run *r);      /* model and training ring are there */
+    void (*close)(struct fn_run *r);
+    int (*feed)(
+        struct fn_run *r); /* begin at the current step: at the start, and after going back */
+    /* Batches until the epoch ends or something else does. */
+    int (*epoch)(struct fn_run *r, double rate, enum fn_why *why);
+    int (*log_step)(struct fn_run *r, const double losses[FN_LOSS_COUNT],
+                    const struct fn_flight *flight, double seconds);
+    int accuracy_digits; /* of LFW's accuracy on the console */
+};
+extern const struct fn_run_loss fn_run_softmax, fn_run_triplet;
+struct fn_triplets; /* run_triplet_parts.h */
 
 /* What is measured, for lines, tables and the summary. NAN: not (yet). */
 struct fn_run_figures {
@@ -36,12 +81,14 @@ struct fn_run_figures {
     double speed;                                   /* images/s, smoothed */
     double wait_s;                                  /* for the loader, of this epoch */
     double all_train_s, all_wait_s;
-    uint64_t steps, epoch_steps; /* of this process; of this epoch */
+    uint64_t steps, images, epoch_images; /* of this process; of this epoch */
 };
 
 struct fn_run {
     const struct fn_train_options *o;
-    const char *resumed; /* checkpoint's folder, or NULL; borrowed */
+    const struct fn_run_loss *loss;
+    struct fn_triplets *triplets; /* of the triplet loss */
+    const char *resumed;          /* checkpoint's folder, or NULL; borrowed */
     struct fn_train_state state;
     /* data */
     struct fn_store *store;
@@ -95,8 +142,18 @@ void fn_run_net_close(struct fn_run *r);
 /* run_log.c */
 int fn_run_log_open(struct fn_run *r);
 int fn_run_log_close(struct fn_run *r);
-int fn_run_log_step(struct fn_run *r, const double losses[FN_LOSS_COUNT], double rate,
-                    uint64_t step, int64_t batch, double seconds);
+int fn_run_log_step(struct fn_run *r, const double losses[FN_LOSS_COUNT],
+                    const struct fn_flight *flight, double seconds);
+/* For the lines of other losses: a row, an event (a full disk is tolerated), figures of a step. */
+int fn_run_log_row(struct fn_run *r, int table, int64_t key, const double *values);
+int fn_run_log_event(struct fn_run *r, const char *tag, int64_t x, double value);
+void fn_run_log_figures(struct fn_run *r, const double losses[FN_LOSS_COUNT],
+                        const struct fn_flight *flight, double seconds);
+/* Whether the line of this step is to be printed; then the end of the line: speed, ETA. */
+int fn_run_log_line(struct fn_run *r, const struct fn_flight *flight);
+char *fn_run_log_tail(const struct fn_run *r, const struct fn_flight *flight, char *buf,
+                      size_t cap);
+int fn_run_log_every(struct fn_run *r, uint64_t step); /* histograms, where they are due */
 int fn_run_log_validation(struct fn_run *r, uint64_t images);
 int fn_run_log_lfw(struct fn_run *r, const struct fn_lfw_result *result);
 int fn_run_log_epoch(struct fn_run *r);
@@ -105,10 +162,14 @@ int fn_run_log_sync(struct fn_run *r); /* all to the disk, with a mark: before a
 int fn_run_log_histograms(struct fn_run *r, uint64_t step);
 
 /* run_step.c */
-enum fn_why { FN_WHY_EPOCH = 0, FN_WHY_ENOUGH, FN_WHY_INTERRUPTED, FN_WHY_DIVERGED };
-/* Batches until the epoch ends or something else does. */
-int fn_run_epoch(struct fn_run *r, double rate, enum fn_why *why);
-int fn_run_feed(struct fn_run *r); /* (re)start the training loader at the current step */
+/* Queue the loader's next batch on this exec; read the losses of the one before, if there is one
+ * too many. *why is set where it diverged. */
+int fn_run_batch(struct fn_run *r, struct fn_exec *exec, double rate, struct fn_flights *flights,
+                 enum fn_why *why);
+int fn_run_drain(struct fn_run *r, struct fn_flights *flights, enum fn_why *why);
+int fn_run_ended(const struct fn_run *r, enum fn_why *why); /* stopped by a signal or --max_steps */
+/* --save_every_n_steps, within an epoch. */
+int fn_run_save_due(struct fn_run *r, struct fn_flights *flights, enum fn_why *why);
 
 /* run_eval.c */
 int fn_run_validate(struct fn_run *r);
@@ -123,6 +184,23 @@ int fn_run_go_back(struct fn_run *r);                     /* to the last checkpo
 static inline int64_t fn_run_epoch_start(const struct fn_run *r)
 {
     return (int64_t)r->state.step - r->state.batch;
+}
+
+/* All batches of the current epoch are done: triplet epochs end with a group. */
+static inline int fn_run_epoch_over(const struct fn_run *r)
+{
+    return r->state.batch >= r->o->epoch_size && !r->state.triplets;
+}
+
+/* Number of the next epoch; of the last one. Triplet epochs can be longer than epoch_size. */
+static inline int64_t fn_run_next_epoch(const struct fn_run *r)
+{
+    return r->loss->head == FN_HEAD_TRIPLET ? (int64_t)r->state.step / r->o->epoch_size
+                                            : r->state.epoch + 1;
+}
+static inline int64_t fn_run_last_epoch(const struct fn_run *r)
+{
+    return r->o->max_epochs - 1 + r->loss->first_epoch;
 }
 
 #ifdef __cplusplus

@@ -75,5 +75,5 @@ int fn_run_go_back(struct fn_run *r)
         r->resumed = resumed;
     }
     free(folder);
-    return rc ? rc : fn_run_feed(r);
+    return rc ? rc : r->loss->feed(r);
 }

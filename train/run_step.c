@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The batches of an epoch. On a device that works by itself, the losses of a step are read while
- * the next one runs. */
+/* Training steps, one after the other. On a device that works by itself, the losses of a step are
+ * read while the next one runs. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,32 +8,12 @@
 #include "base/log.h"
 #include "train/run_parts.h"
 
-/* A step that is queued, and not read yet. */
-struct flight {
-    uint64_t number; /* the step, from 1 */
-    int64_t batch;   /* in its epoch, from 1 */
-    double rate, begin;
-    struct fn_batch data;
-};
 enum { BAD_IN_ROW = 3, NAMED = 8 };
 
-int fn_run_feed(struct fn_run *r)
+static int start(struct fn_run *r, struct fn_exec *exec, double rate, struct fn_flight *f)
 {
     const struct fn_train_options *o = r->o;
-    const struct fn_loader_job job = {
-        .order = fn_sampler_order(&r->sampler),
-        .augment = {(int)o->image_size, o->random_crop, o->random_flip, o->random_rotate,
-                    (uint64_t)o->seed},
-        .on_bad = FN_BAD_REPLACE,
-        .first_batch = r->state.step,
-    };
-    return fn_loader_start(r->train_ring.loader, &job);
-}
-
-static int start(struct fn_run *r, double rate, struct flight *f)
-{
-    const struct fn_train_options *o = r->o;
-    size_t n = (size_t)o->batch_size;
+    size_t n = (size_t)fn_exec_get_options(exec)->n;
     size_t bytes = n * (size_t)o->image_size * (size_t)o->image_size * 3;
     struct fn_step step = {(uint64_t)o->seed, r->state.step, rate, r->state.step + 1};
     const uint8_t *images;
@@ -51,20 +31,21 @@ static int start(struct fn_run *r, double rate, struct flight *f)
     if (!rc)
         rc = r->be->batch_use(r->dev, f->data.slot);
     if (!rc)
-        rc = fn_step_train(r->train, &step, images, labels, &r->step);
+        rc = fn_step_train(exec, &step, images, labels, &r->step);
     r->state.step++;
     r->state.batch++;
     r->saved = 0;
     f->number = r->state.step;
     f->batch = r->state.batch;
+    f->n = (int)n;
     return rc ? rc : r->be->losses_post(r->dev, (int)(f->number % 4));
 }
 
-static void report_bad(const struct fn_run *r, const struct flight *f, double bad)
+static void report_bad(const struct fn_run *r, const struct fn_flight *f, double bad)
 {
     char names[600] = "", one[200];
     size_t used = 0;
-    int n = (int)r->o->batch_size;
+    int n = f->n;
     for (int i = 0; i < n && i < NAMED && used < sizeof names; i++)
         used +=
             (size_t)snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "",
@@ -74,7 +55,7 @@ static void report_bad(const struct fn_run *r, const struct flight *f, double ba
 }
 
 /* Read the losses of a step and let its images go. */
-static int finish(struct fn_run *r, const struct flight *f, enum fn_why *why)
+static int finish(struct fn_run *r, const struct fn_flight *f, enum fn_why *why)
 {
     double losses[FN_LOSS_COUNT], seconds;
     int rc = r->be->losses_wait(r->dev, (int)(f->number % 4), losses);
@@ -85,8 +66,7 @@ static int finish(struct fn_run *r, const struct flight *f, enum fn_why *why)
     seconds = fn_now() - (r->last_finish > f->begin ? r->last_finish : f->begin);
     r->last_finish = fn_now();
     r->figures.train_s += seconds;
-    r->figures.epoch_steps++;
-    rc = fn_run_log_step(r, losses, f->rate, f->number, f->batch, seconds);
+    rc = r->loss->log_step(r, losses, f, seconds);
     r->bad_in_row = losses[FN_LOSS_BAD] > 0 ? r->bad_in_row + 1 : 0;
     if (losses[FN_LOSS_BAD] > 0)
         report_bad(r, f, losses[FN_LOSS_BAD]);
@@ -96,7 +76,7 @@ static int finish(struct fn_run *r, const struct flight *f, enum fn_why *why)
     return rc;
 }
 
-static int ended(const struct fn_run *r, enum fn_why *why)
+int fn_run_ended(const struct fn_run *r, enum fn_why *why)
 {
     if (fn_interrupted())
         *why = FN_WHY_INTERRUPTED;
@@ -105,28 +85,34 @@ static int ended(const struct fn_run *r, enum fn_why *why)
     return *why != FN_WHY_EPOCH;
 }
 
-int fn_run_epoch(struct fn_run *r, double rate, enum fn_why *why)
+int fn_run_batch(struct fn_run *r, struct fn_exec *exec, double rate, struct fn_flights *flights,
+                 enum fn_why *why)
 {
-    struct flight flights[2];
-    int ahead = 0, rc = FN_OK; /* flights that are queued */
-    *why = FN_WHY_EPOCH;
-    while (!rc && *why == FN_WHY_EPOCH && r->state.batch < r->o->epoch_size && !ended(r, why)) {
-        rc = start(r, rate, &flights[ahead]);
-        ahead += !rc;
-        if (!rc && ahead > r->lag) {
-            rc = finish(r, &flights[0], why);
-            flights[0] = flights[1];
-            ahead--;
-        }
-        if (!rc && r->o->save_every && r->state.step % (uint64_t)r->o->save_every == 0 &&
-            r->state.batch < r->o->epoch_size && *why == FN_WHY_EPOCH) {
-            while (!rc && ahead > 0)
-                rc = finish(r, &flights[--ahead], why);
-            if (!rc && *why == FN_WHY_EPOCH)
-                rc = fn_run_save(r, 0);
-        }
+    int rc = start(r, exec, rate, &flights->flight[flights->ahead]);
+    flights->ahead += !rc;
+    if (!rc && flights->ahead > r->lag) {
+        rc = finish(r, &flights->flight[0], why);
+        flights->flight[0] = flights->flight[1];
+        flights->ahead--;
     }
-    for (int i = 0; i < ahead && !rc; i++)
-        rc = finish(r, &flights[i], why);
     return rc;
+}
+
+int fn_run_drain(struct fn_run *r, struct fn_flights *flights, enum fn_why *why)
+{
+    int rc = FN_OK;
+    for (int i = 0; i < flights->ahead && !rc; i++)
+        rc = finish(r, &flights->flight[i], why);
+    flights->ahead = 0;
+    return rc;
+}
+
+int fn_run_save_due(struct fn_run *r, struct fn_flights *flights, enum fn_why *why)
+{
+    int rc;
+    if (!r->o->save_every || r->state.step % (uint64_t)r->o->save_every != 0 || r->saved ||
+        fn_run_epoch_over(r) || *why != FN_WHY_EPOCH)
+        return FN_OK;
+    rc = fn_run_drain(r, flights, why);
+    return rc || *why != FN_WHY_EPOCH ? rc : fn_run_save(r, 0);
 }

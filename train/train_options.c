@@ -3,6 +3,7 @@
 #include "train/train_options.h"
 
 #include "train/train_options_parts.h"
+#include "train/triplet_select.h"
 
 /* Defaults of the originals (train_softmax.py, train_tripletloss.py) where they have the option. */
 struct fn_train_options fn_train_values = {
@@ -35,6 +36,7 @@ struct fn_train_options fn_train_values = {
     .people_per_batch = 45,
     .images_per_person = 40,
     .alpha = 0.2,
+    .triplet_selection = "original",
     .lfw_dir = "",
     .lfw_pairs = "data/pairs.txt",
     .lfw_folds = 10,
@@ -140,6 +142,10 @@ struct fn_arg fn_train_args[] = {
     INT("people_per_batch", people_per_batch, 1, MANY, "people in a sampled group"),
     INT("images_per_person", images_per_person, 1, MANY, "images of each, at most"),
     REAL("alpha", alpha, -4, 4, "margin between positive and negative"),
+    CHOICE("triplet_selection", triplet_selection, fn_selection_names,
+           "original: any negative within the margin, anchors of the first people_per_batch "
+           "people; vgg: the same, anchors of all; semi-hard: farther than the positive; hard: "
+           "the nearest"),
 
     HEADING("Evaluation on LFW, after every epoch"),
     TEXT("lfw_dir", lfw_dir, "DIR",

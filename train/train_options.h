@@ -46,6 +46,7 @@ struct fn_train_options {
     /* triplets */
     int64_t people_per_batch, images_per_person;
     double alpha;
+    const char *triplet_selection;
     /* LFW */
     const char *lfw_dir, *lfw_pairs, *lfw_boxes;
     int64_t lfw_folds, lfw_batch, lfw_metric;

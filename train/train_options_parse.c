@@ -24,7 +24,11 @@ static const char *const bound[] = {"loss",
                                     "min_nrof_val_images_per_class",
                                     "filter_filename",
                                     "filter_percentile",
-                                    "filter_min_nrof_images_per_class"};
+                                    "filter_min_nrof_images_per_class",
+                                    "people_per_batch",
+                                    "images_per_person",
+                                    "alpha",
+                                    "triplet_selection"};
 /* Recorded as absolute paths, so that a run can be resumed from anywhere. lfw_dir: where it does
  * not stand below data_dir. */
 static const char *const paths[] = {"store",        "data_dir", "lfw_pairs",
@@ -123,7 +127,37 @@ int fn_train_options_given(const char *name)
     return 0;
 }
 
-static int check_bases(const struct fn_train_options *o)
+/* What is of softmax training alone. The original's triplet script does not know these flags; one
+ * that did nothing would be taken for one that works. */
+static int check_triplet(struct fn_train_options *o)
+{
+    const struct {
+        const char *name;
+        int used;
+    } others[] = {
+        {"random_rotate", o->random_rotate},
+        {"center_loss_factor", o->center_factor > 0},
+        {"prelogits_norm_loss_factor", o->norm_factor > 0},
+        {"validation_set_split_ratio", o->split_ratio > 0},
+        {"lfw_distance_metric", o->lfw_metric != 0},
+        {"lfw_use_flipped_images", o->lfw_flip},
+        {"lfw_subtract_mean", o->lfw_subtract_mean},
+    };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (others[i].used)
+            return fn_fail(FN_EUSAGE, "--%s is for --loss softmax: triplet training has none of it",
+                           others[i].name);
+    if (o->batch_size % 3)
+        return fn_fail(FN_EUSAGE,
+                       "--batch_size %lld must be divisible by 3 with --loss triplet: a batch is "
+                       "anchors, positives and negatives",
+                       (long long)o->batch_size);
+    if (!fn_train_options_given("lfw_batch_size")) /* the original knows one batch size only */
+        o->lfw_batch = o->batch_size;
+    return FN_OK;
+}
+
+static int check_bases(struct fn_train_options *o)
 {
     if (!o->store && !o->data_dir && !fn_train_options_given("data_path"))
         return fn_fail(FN_EUSAGE,
@@ -134,14 +168,11 @@ static int check_bases(const struct fn_train_options *o)
                        "--model_def %s: there is models.inception_resnet_v1 (and models.shrunken, "
                        "for tests); the other networks of the original are not built",
                        o->model_def);
-    if (!strcmp(o->loss, "triplet"))
-        return fn_fail(FN_EUNSUPPORTED, "--loss triplet: training on triplets is not built in yet; "
-                                        "--loss softmax is");
     if (o->filter_filename)
         return fn_fail(FN_EUNSUPPORTED, "--filter_filename: filtering by distance to the class's "
                                         "centre is not built in yet; fn-ingest --exclude leaves "
                                         "out pictures by name");
-    return FN_OK;
+    return !strcmp(o->loss, "triplet") ? check_triplet(o) : FN_OK;
 }
 
 /* "--name=value" of a recorded option, malloc'd; "" for one that is not known here any more. */

@@ -181,7 +181,7 @@ says err "75 is the least"
 expect 2 fn-train --store db --model_def models.squeezenet
 says err "models.squeezenet"
 expect 1 fn-train --store db --loss triplet
-says err "triplet"
+says err "too few pictures for a group of 1800"
 expect 1 fn-train --store db --validation_set_split_ratio 0.5 --min_nrof_val_images_per_class 50
 says err "class"
 expect 1 fn-train --store db --learning_rate -1

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* Softmax training: endless passes over the data, batch by batch. */
+#include "train/run_parts.h"
+
+static int nothing(struct fn_run *r)
+{
+    (void)r;
+    return FN_OK;
+}
+
+static uint64_t no_bytes(const struct fn_run *r)
+{
+    (void)r;
+    return 0;
+}
+
+static void no_close(struct fn_run *r)
+{
+    (void)r;
+}
+
+static int feed(struct fn_run *r)
+{
+    const struct fn_train_options *o = r->o;
+    const struct fn_loader_job job = {
+        .order = fn_sampler_order(&r->sampler),
+        .augment = {(int)o->image_size, o->random_crop, o->random_flip, o->random_rotate,
+                    (uint64_t)o->seed},
+        .on_bad = FN_BAD_REPLACE,
+        .first_batch = r->state.step,
+    };
+    return fn_loader_start(r->train_ring.loader, &job);
+}
+
+static int epoch(struct fn_run *r, double rate, enum fn_why *why)
+{
+    struct fn_flights flights = {.ahead = 0};
+    int rc = FN_OK;
+    *why = FN_WHY_EPOCH;
+    while (!rc && *why == FN_WHY_EPOCH && !fn_run_epoch_over(r) && !fn_run_ended(r, why)) {
+        rc = fn_run_batch(r, r->train, rate, &flights, why);
+        if (!rc)
+            rc = fn_run_save_due(r, &flights, why);
+    }
+    return rc ? rc : fn_run_drain(r, &flights, why);
+}
+
+const struct fn_run_loss fn_run_softmax = {
+    .name = "softmax",
+    .head = FN_HEAD_SOFTMAX,
+    .eval_head = FN_HEAD_SOFTMAX,
+    .first_epoch = 1,
+    .open_data = nothing,
+    .bytes = no_bytes,
+    .open_device = nothing,
+    .close = no_close,
+    .feed = feed,
+    .epoch = epoch,
+    .log_step = fn_run_log_step,
+    .accuracy_digits = 5,
+};
