@@ -24,7 +24,7 @@ static const struct fn_conv_shape shapes[] = {
     {7, 36, 13, 32, 3, 3, 2, 0, 16},
     {9, 11, 18, 16, 3, 3, 2, 0, 16},
     {12, 10, 7, 32, 3, 3, 2, 0, 80},
-    /* widths that the library can do only without their last column (AVX2; AVX-512) */
+    /* widths that the library does only by plain loops (AVX2; AVX-512) */
     {3, 12, 18, 16, 3, 3, 2, 0, 32},
     {2, 4, 56, 32, 3, 3, 2, 0, 16},
     /* so large that they run in pieces: 7 + 6 + 6 images with two threads */

@@ -31,21 +31,8 @@ static size_t piece(const struct fn_conv *p, size_t i, size_t *images)
     return i * p->least + (i < p->longer ? i : p->longer);
 }
 
-/* Forward: y from x. Input gradient: y is dx, x is dy, and `add` adds to it (Winograd only). */
-static int run(struct fn_dev *dev, const struct fn_conv *plan, const struct fn_conv_pass *pass,
-               size_t i, const float *x, const float *w, int add, float *y)
-{
-    int turned = pass == &plan->backward_data;
-    const struct fn_dnn_conv *conv = pass->conv[i < plan->longer];
-    if (pass->winograd) {
-        fn_winograd_conv(dev, &pass->walk, plan->least + (i < plan->longer), x, w, turned, add, y);
-        return FN_OK;
-    }
-    return turned ? fn_dnn_conv_run(dev->dnn, conv, y, w, x, dev->workspace)
-                  : fn_dnn_conv_run(dev->dnn, conv, x, w, y, dev->workspace);
-}
-
-static float *added(const struct fn_dev *dev, const struct fn_conv *plan)
+/* What lies behind a pass's workspace. */
+static float *behind(const struct fn_dev *dev, const struct fn_conv *plan)
 {
     return (float *)(void *)((char *)dev->workspace + plan->pass_bytes);
 }
@@ -64,7 +51,7 @@ static void add(struct fn_dev *dev, const float *x, size_t count, float *y)
 int fn_cpu_conv_forward(struct fn_dev *dev, const struct fn_conv *plan, const struct fn_tensor *x,
                         const void *w, const struct fn_tensor *y, void *stats)
 {
-    assert(plan->forward.planned && is_input(&plan->shape, x) && is_output(&plan->shape, y));
+    assert(plan->forward.way && is_input(&plan->shape, x) && is_output(&plan->shape, y));
     fn_cpu_enter(dev);
     int rc = check_workspace(dev, plan);
     if (rc == FN_OK && stats)
@@ -74,65 +61,65 @@ int fn_cpu_conv_forward(struct fn_dev *dev, const struct fn_conv *plan, const st
         struct fn_tensor part = *y;
         part.n = (int)images;
         part.data = (float *)y->data + first * plan->y_image;
-        rc = run(dev, plan, &plan->forward, i, (float *)x->data + first * plan->x_image, w, 0,
-                 part.data);
+        const float *from = (float *)x->data + first * plan->x_image;
+        if (plan->forward.way == FN_CONV_WINOGRAD)
+            fn_winograd_conv(dev, &plan->forward.walk, images, from, w, 0, 0, part.data);
+        else
+            rc = fn_dnn_conv_run(dev->dnn, plan->forward.conv[i < plan->longer], from, w, part.data,
+                                 dev->workspace);
         if (rc == FN_OK && stats)
-            fn_cpu_stats_add(dev, &part);
+            fn_cpu_stats_add(dev, &part, i == 0);
     }
     if (rc == FN_OK && stats)
         fn_cpu_stats_end(dev, y, stats);
     return rc;
 }
 
-/* One plane: dx (h, w) = or += x, which has fewer rows and columns. */
-static void widen_plane(const struct fn_dev *dev, const struct fn_conv_shape *s, const float *x,
-                        int accumulate, float *dx)
+/* The kernel between any two channels turned around, and inputs and outputs exchanged: the weights
+ * of the input gradient as a convolution. A block is B x B: outputs lie side by side. */
+static void turn_weights(struct fn_dev *dev, const struct fn_conv_shape *s, const float *w,
+                         float *to)
 {
-    size_t b = dev->loops->block;
-    size_t h = (size_t)fn_conv_reached(s->h, s->kh, s->stride, s->same), all = (size_t)s->w * b;
-    size_t row = (size_t)fn_conv_reached(s->w, s->kw, s->stride, s->same) * b;
-    for (size_t i = 0; i < (size_t)s->h; i++, dx += all, x += row) {
-        if (accumulate && i < h) {
-            dev->loops->add(x, row, dx);
-        } else if (!accumulate) {
-            memset(dx, 0, all * sizeof *dx);
-            if (i < h)
-                memcpy(dx, x, row * sizeof *dx);
+    const size_t b = dev->loops->block, outs = (size_t)s->cout / b, ins = (size_t)s->cin / b;
+    const size_t k = (size_t)(s->kh * s->kw);
+#pragma omp parallel num_threads(dev->threads)
+    {
+        size_t begin, end;
+        fn_cpu_share(ins * outs * k, &begin, &end);
+        for (size_t i = begin; i < end; i++) {
+            size_t in = i / k / outs, out = i / k % outs;
+            const float *from = w + ((out * ins + in) * k + k - 1 - i % k) * b * b;
+            for (size_t o = 0; o < b; o++)
+                for (size_t c = 0; c < b; c++)
+                    to[i * b * b + o * b + c] = from[c * b + o];
         }
     }
 }
 
-static void widen(struct fn_dev *dev, const struct fn_conv_shape *s, size_t images, const float *x,
-                  int accumulate, float *dx)
-{
-    size_t b = dev->loops->block, blocks = (size_t)s->cin / b;
-    size_t large = (size_t)s->h * (size_t)s->w * b;
-    size_t small = (size_t)fn_conv_reached(s->h, s->kh, s->stride, s->same) *
-                   (size_t)fn_conv_reached(s->w, s->kw, s->stride, s->same) * b;
-#pragma omp parallel num_threads(dev->threads)
-    {
-        size_t begin, end;
-        fn_cpu_share(images * blocks, &begin, &end);
-        for (size_t i = begin; i < end; i++)
-            widen_plane(dev, s, x + i * small, accumulate, dx + i * large);
-    }
-}
-
-static int backward_data(struct fn_dev *dev, const struct fn_conv *plan, const void *w,
+static int backward_data(struct fn_dev *dev, const struct fn_conv *plan, const float *w,
                          const struct fn_tensor *dy, const struct fn_tensor *dx, int accumulate)
 {
     const struct fn_conv_pass *pass = &plan->backward_data;
-    int rc = FN_OK, apart = pass->trimmed || (accumulate && !pass->winograd);
+    struct fn_dnn_conv *const *conv = accumulate ? pass->adding : pass->conv;
+    int rc = FN_OK;
+    if (pass->way == FN_CONV_TURNED)
+        turn_weights(dev, &plan->shape, w, behind(dev, plan));
     for (size_t i = 0; i < plan->pieces && rc == FN_OK; i++) {
         size_t images, first = piece(plan, i, &images);
+        const float *from = (float *)dy->data + first * plan->y_image;
         float *out = (float *)dx->data + first * plan->x_image;
-        float *into = apart ? added(dev, plan) : out;
-        rc =
-            run(dev, plan, pass, i, (float *)dy->data + first * plan->y_image, w, accumulate, into);
-        if (rc == FN_OK && pass->trimmed)
-            widen(dev, &plan->shape, images, into, accumulate, out);
-        else if (rc == FN_OK && apart)
-            add(dev, into, images * plan->x_image, out);
+        if (pass->way == FN_CONV_WINOGRAD) {
+            fn_winograd_conv(dev, &pass->walk, images, from, w, 1, accumulate, out);
+        } else if (pass->way == FN_CONV_TURNED) {
+            rc = fn_dnn_conv_run(dev->dnn, conv[i < plan->longer], from, behind(dev, plan), out,
+                                 dev->workspace);
+        } else {
+            float *into = accumulate ? behind(dev, plan) : out;
+            rc = fn_dnn_conv_run(dev->dnn, pass->conv[i < plan->longer], into, w, from,
+                                 dev->workspace);
+            if (rc == FN_OK && accumulate)
+                add(dev, into, images * plan->x_image, out);
+        }
     }
     return rc;
 }
@@ -146,8 +133,8 @@ static int backward_weights(struct fn_dev *dev, const struct fn_conv *plan,
         size_t images, first = piece(plan, i, &images);
         const float *from_x = (float *)x->data + first * plan->x_image;
         const float *from_dy = (float *)dy->data + first * plan->y_image;
-        float *into = i > 0 ? added(dev, plan) : dw;
-        if (pass->winograd)
+        float *into = i > 0 ? behind(dev, plan) : dw;
+        if (pass->way == FN_CONV_WINOGRAD)
             fn_winograd_gradient(dev, &pass->walk, images, from_x, from_dy, into);
         else
             rc = fn_dnn_conv_run(dev->dnn, pass->conv[i < plan->longer], from_x, into, from_dy,
@@ -166,11 +153,11 @@ int fn_cpu_conv_backward(struct fn_dev *dev, const struct fn_conv *plan, const s
     fn_cpu_enter(dev);
     int rc = check_workspace(dev, plan);
     if (rc == FN_OK && dw) {
-        assert(plan->backward_weights.planned && is_input(&plan->shape, x));
+        assert(plan->backward_weights.way && is_input(&plan->shape, x));
         rc = backward_weights(dev, plan, x, dy, dw);
     }
     if (rc == FN_OK && dx) {
-        assert(plan->backward_data.planned && is_input(&plan->shape, dx));
+        assert(plan->backward_data.way && is_input(&plan->shape, dx));
         rc = backward_data(dev, plan, w, dy, dx, accumulate);
     }
     return rc;

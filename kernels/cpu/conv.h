@@ -9,11 +9,18 @@
 
 #include "kernels/cpu/winograd_conv.h"
 
+enum fn_conv_way {
+    FN_CONV_UNPLANNED = 0,
+    FN_CONV_WINOGRAD,
+    FN_CONV_PRIMITIVE, /* the library's primitive for the pass */
+    FN_CONV_TURNED     /* input gradient: its forward primitive of dy, with the kernel turned */
+};
+
 struct fn_conv_pass {
-    int planned, winograd;
-    struct fn_winograd_walk walk; /* with Winograd; else */
-    struct fn_dnn_conv *conv[2];  /* primitives for `least` images, and for one more */
-    int trimmed; /* the primitive's x has only the rows and columns that windows reach */
+    enum fn_conv_way way;
+    struct fn_winograd_walk walk;
+    struct fn_dnn_conv *conv[2];   /* for `least` images, and for one more */
+    struct fn_dnn_conv *adding[2]; /* TURNED: those that add */
 };
 
 /* The batch is in `pieces` pieces of `least` images, the first `longer` of them one longer. */
@@ -23,14 +30,9 @@ struct fn_conv {
     size_t pieces, least, longer;
     size_t x_image, y_image; /* floats */
     struct fn_conv_pass forward, backward_data, backward_weights;
-    size_t pass_bytes; /* of workspace, for a pass; behind it a gradient to be added */
+    size_t pass_bytes; /* of workspace, for a pass; behind it a gradient to be added, or turned
+                          weights */
     size_t workspace_bytes;
 };
-
-/* Rows or columns that windows reach, of `in`. */
-static inline int fn_conv_reached(int in, int k, int stride, int same)
-{
-    return same ? in : (in - k) / stride * stride + k;
-}
 
 #endif

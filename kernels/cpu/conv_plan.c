@@ -31,76 +31,77 @@ static void divide(const struct fn_dev *dev, struct fn_conv *p)
 
 static void close_pass(struct fn_conv_pass *pass)
 {
-    fn_dnn_conv_close(&pass->conv[0]);
-    fn_dnn_conv_close(&pass->conv[1]);
+    for (int i = 0; i < 2; i++) {
+        fn_dnn_conv_close(&pass->conv[i]);
+        fn_dnn_conv_close(&pass->adding[i]);
+    }
 }
 
-static int open_primitives(struct fn_dev *dev, const struct fn_conv *p, struct fn_conv_shape shape,
-                           int pass, struct fn_conv_pass *out)
+static int open_primitives(struct fn_dev *dev, struct fn_conv *p, struct fn_conv_shape shape,
+                           int pass, int add, struct fn_dnn_conv *conv[2])
 {
     int rc = FN_OK;
     for (int i = 0; i < (p->longer ? 2 : 1) && rc == FN_OK; i++) {
         shape.n = (int)p->least + i;
-        rc = fn_dnn_conv_open(dev->dnn, &shape, pass, &out->conv[i]);
+        rc = fn_dnn_conv_open(dev->dnn, &shape, pass, add, &conv[i]);
+        size_t bytes = rc == FN_OK ? fn_dnn_conv_workspace(conv[i]) : 0;
+        p->pass_bytes = bytes > p->pass_bytes ? bytes : p->pass_bytes;
     }
     return rc;
 }
 
-static int is_plain(const struct fn_conv_pass *pass)
+/* With stride 1 and as much padding behind as before, the input gradient is a convolution of the
+ * same kind, which the library can add to what is there. */
+static int can_turn(const struct fn_conv_shape *s)
 {
-    return strncmp(fn_dnn_conv_kind(pass->conv[0]), "ref", 3) == 0;
+    int alone = s->kh == 1 && s->kw == 1;
+    return s->stride == 1 && s->cin != 3 && (alone || (s->same && s->kh % 2 && s->kw % 2));
 }
 
-/* Some widths of a strided convolution's input gradient the library can do only by plain loops (on
- * AVX2 multiples of 6), a hundred times slower, but not with the last column left out, which no
- * window reaches. */
-static int trim(struct fn_dev *dev, const struct fn_conv *p, struct fn_conv_pass *out)
+static int open_turned(struct fn_dev *dev, struct fn_conv *p, struct fn_conv_pass *out)
 {
-    const struct fn_conv_shape *s = &p->shape;
-    struct fn_conv_shape less = *s;
-    struct fn_conv_pass other = {.planned = 1, .trimmed = 1};
-    less.h = fn_conv_reached(s->h, s->kh, s->stride, s->same);
-    less.w = fn_conv_reached(s->w, s->kw, s->stride, s->same);
-    if (!is_plain(out) || s->cin == 3 || (less.h == s->h && less.w == s->w))
-        return FN_OK;
-    int rc = open_primitives(dev, p, less, FN_BACKWARD_DATA, &other);
-    if (rc == FN_OK && !is_plain(&other)) {
-        close_pass(out);
-        *out = other;
-        return FN_OK;
-    }
-    close_pass(&other);
+    struct fn_conv_shape turned = p->shape;
+    turned.cin = p->shape.cout;
+    turned.cout = p->shape.cin;
+    out->way = FN_CONV_TURNED;
+    int rc = open_primitives(dev, p, turned, FN_FORWARD, 0, out->conv);
+    if (rc == FN_OK)
+        rc = open_primitives(dev, p, turned, FN_FORWARD, 1, out->adding);
     return rc;
 }
 
 static int open_pass(struct fn_dev *dev, struct fn_conv *p, int pass, struct fn_conv_pass *out)
 {
-    int rc = FN_OK;
-    size_t bytes = 0;
     struct fn_conv_shape piece = p->shape;
     piece.n = (int)(p->least + (p->longer > 0));
-    out->planned = 1;
-    out->winograd = fn_winograd_walk(dev, &piece, pass, &out->walk);
-    if (out->winograd)
-        bytes = fn_winograd_workspace(dev, &out->walk, pass, (size_t)piece.n);
-    else
-        rc = open_primitives(dev, p, p->shape, pass, out);
-    if (rc == FN_OK && !out->winograd && pass == FN_BACKWARD_DATA)
-        rc = trim(dev, p, out);
-    for (int i = 0; i < 2 && rc == FN_OK; i++) {
-        size_t wanted = out->conv[i] ? fn_dnn_conv_workspace(out->conv[i]) : 0;
-        bytes = wanted > bytes ? wanted : bytes;
+    enum fn_winograd_use use = fn_winograd_walk(dev, &piece, pass, &out->walk);
+    if (use != FN_WINOGRAD_PAYS) {
+        int rc;
+        out->way = FN_CONV_PRIMITIVE;
+        if (pass == FN_BACKWARD_DATA && can_turn(&p->shape))
+            rc = open_turned(dev, p, out);
+        else
+            rc = open_primitives(dev, p, p->shape, pass, 0, out->conv);
+        /* Some shapes the library can do only by plain loops, a hundred times slower. */
+        if (rc != FN_OK || use == FN_WINOGRAD_NO ||
+            strncmp(fn_dnn_conv_kind(out->conv[0]), "ref", 3) != 0)
+            return rc;
+        close_pass(out);
     }
+    size_t bytes = fn_winograd_workspace(dev, &out->walk, pass, (size_t)piece.n);
     p->pass_bytes = bytes > p->pass_bytes ? bytes : p->pass_bytes;
-    return rc;
+    out->way = FN_CONV_WINOGRAD;
+    return FN_OK;
 }
 
-/* Floats of a gradient that is made in the workspace and added to what is there. */
+/* Floats behind a pass's workspace: a gradient to be added, or turned weights. */
 static size_t added_floats(const struct fn_conv *p)
 {
-    const struct fn_conv_pass *data = &p->backward_data, *weights = &p->backward_weights;
-    size_t dx = data->planned && !data->winograd ? (p->least + 1) * p->x_image : 0;
-    size_t dw = weights->planned && p->pieces > 1 ? fn_cpu_conv_weights(p) : 0;
+    size_t weights = fn_cpu_conv_weights(p);
+    size_t dx = p->backward_data.way == FN_CONV_PRIMITIVE ? (p->least + 1) * p->x_image
+                : p->backward_data.way == FN_CONV_TURNED  ? weights
+                                                          : 0;
+    size_t dw = p->backward_weights.way != FN_CONV_UNPLANNED && p->pieces > 1 ? weights : 0;
     return dx > dw ? dx : dw;
 }
 

@@ -74,23 +74,29 @@ static inline int fn_cpu_alike(const struct fn_tensor *a, const struct fn_tensor
     return a->n == b->n && a->h == b->h && a->w == b->w && a->c == b->c;
 }
 
-/* Sums of lanes over all planes: each thread adds to its own `per_channel` doubles a channel, which
- * then are added in the order of the threads. For c channels in blocks, sum k of channel i lies at
- * fn_cpu_sum(). */
-size_t fn_cpu_sums_bytes(const struct fn_dev *dev, int c, size_t per_channel);
-static inline size_t fn_cpu_sum(const struct fn_planes *p, size_t per_channel, size_t k, size_t i)
+/* Sums over all planes: `each` doubles for a channel, gathered by every thread for itself and then
+ * added in the order of the threads. Sum k of channel i lies at fn_cpu_sum(). */
+static inline size_t fn_cpu_sums_bytes(const struct fn_dev *dev, int c, size_t each)
+{
+    return (size_t)dev->threads * (size_t)c * each * sizeof(double);
+}
+static inline size_t fn_cpu_sum(const struct fn_planes *p, size_t each, size_t k, size_t i)
 {
     size_t b = p->loops->block;
-    return i / b * per_channel * b + k * b + i % b;
+    return i / b * each * b + k * b + i % b;
 }
-/* Inside a parallel region, by all threads: sums of the others into the first thread's. */
-void fn_cpu_sums_join(double *sums, size_t count, int threads);
+/* Inside a parallel region: this thread's sums, zeroed if wanted. A block's lie side by side. */
+double *fn_cpu_sums_mine(double *sums, const struct fn_planes *p, size_t each, int zero);
+/* Inside one, by all threads, when all sums are there (after a barrier): those of the channels
+ * [*begin, *end), this thread's part, are added to the first thread's. */
+void fn_cpu_sums_join(double *sums, const struct fn_planes *p, size_t each, int threads,
+                      size_t *begin, size_t *end);
 
 /* mean[c] and biased var[c] of a tensor -> stats; or of one that comes in pieces (some of its
- * images each), in the same order every time. Nothing else may use the scratch in between. */
+ * images each). Nothing else may use the scratch in between. */
 int fn_cpu_stats(struct fn_dev *dev, const struct fn_tensor *t, float *stats);
 int fn_cpu_stats_begin(struct fn_dev *dev, int c);
-void fn_cpu_stats_add(struct fn_dev *dev, const struct fn_tensor *piece);
+void fn_cpu_stats_add(struct fn_dev *dev, const struct fn_tensor *piece, int first);
 void fn_cpu_stats_end(struct fn_dev *dev, const struct fn_tensor *whole, float *stats);
 
 /* ---- the ops, as in op.h -------------------------------------------------------------------- */

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <oneapi/dnnl/dnnl.h>
+#include "kernels/cpu/onednn_api.h"
 
 struct fn_dnn {
     dnnl_engine_t engine;
@@ -118,20 +118,17 @@ const char *fn_dnn_version(void)
 
 /* ---- layouts -------------------------------------------------------------------------------- */
 
-static dnnl_status_t activation(const struct fn_dnn *dnn, dnnl_memory_desc_t *md, int n, int c,
-                                int h, int w)
+static dnnl_status_t activation(const struct fn_dnn *dnn, struct md *m, int n, int c, int h, int w)
 {
     const dnnl_dims_t dims = {n, c, h, w};
     dnnl_format_tag_t blocked = dnn->block == 16 ? dnnl_nChw16c : dnnl_nChw8c;
-    return dnnl_memory_desc_init_by_tag(md, 4, dims, dnnl_f32,
-                                        c % dnn->block == 0 ? blocked : dnnl_nchw);
+    return md_open(m, dims, c % dnn->block == 0 ? blocked : dnnl_nchw);
 }
 
-static dnnl_status_t kernel(const struct fn_conv_shape *s, dnnl_format_tag_t tag,
-                            dnnl_memory_desc_t *md)
+static dnnl_status_t kernel(const struct fn_conv_shape *s, dnnl_format_tag_t tag, struct md *m)
 {
     const dnnl_dims_t dims = {s->cout, s->cin, s->kh, s->kw};
-    return dnnl_memory_desc_init_by_tag(md, 4, dims, dnnl_f32, tag);
+    return md_open(m, dims, tag);
 }
 
 static dnnl_format_tag_t arena_tag(const struct fn_dnn *dnn, const struct fn_conv_shape *s)
@@ -164,8 +161,7 @@ static void reorder_close(struct reorder *r)
         dnnl_memory_destroy(r->to);
 }
 
-static int reorder_open(struct fn_dnn *dnn, const dnnl_memory_desc_t *from,
-                        const dnnl_memory_desc_t *to, struct reorder *r)
+static int reorder_open(struct fn_dnn *dnn, md_t from, md_t to, struct reorder *r)
 {
     int rc = FN_OK;
     dnnl_primitive_desc_t pd = NULL;
@@ -205,15 +201,17 @@ static int reorder_kernel(struct fn_dnn *dnn, const struct fn_conv_shape *s, dnn
                           dnnl_format_tag_t to, const float *source, float *target)
 {
     int rc = FN_OK;
-    dnnl_memory_desc_t source_md, target_md;
+    struct md source_md = {0}, target_md = {0};
     struct reorder r = {0};
     DNN(kernel(s, from, &source_md));
     DNN(kernel(s, to, &target_md));
-    rc = reorder_open(dnn, &source_md, &target_md, &r);
+    rc = reorder_open(dnn, md(&source_md), md(&target_md), &r);
     if (rc == FN_OK)
         rc = reorder_run(dnn, &r, source, target);
 out:
     reorder_close(&r);
+    md_close(&source_md);
+    md_close(&target_md);
     return rc;
 }
 
@@ -248,8 +246,7 @@ static size_t round_up(size_t bytes)
 }
 
 struct conv_descs {
-    dnnl_memory_desc_t x, w, y; /* w: any layout */
-    dnnl_dims_t stride, before, after;
+    struct md x, w, y; /* w: any layout */
     dnnl_primitive_attr_t attr;
     dnnl_primitive_desc_t forward, pd; /* pd: of the pass; forward itself, or with it as a hint */
 };
@@ -262,74 +259,95 @@ static void descs_close(struct conv_descs *d)
         dnnl_primitive_desc_destroy(d->forward);
     if (d->attr)
         dnnl_primitive_attr_destroy(d->attr);
+    md_close(&d->x);
+    md_close(&d->w);
+    md_close(&d->y);
 }
 
-static int descs_open(struct fn_dnn *dnn, const struct fn_conv_shape *s, int pass,
+static int attr_open(int add, dnnl_primitive_attr_t *attr)
+{
+    int rc = FN_OK;
+    dnnl_post_ops_t ops = NULL;
+    DNN(dnnl_primitive_attr_create(attr));
+    DNN(dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user));
+    if (add) {
+        DNN(dnnl_post_ops_create(&ops));
+        DNN(append_sum(ops));
+        DNN(dnnl_primitive_attr_set_post_ops(*attr, ops));
+    }
+out:
+    if (ops)
+        dnnl_post_ops_destroy(ops);
+    return rc;
+}
+
+static int descs_open(struct fn_dnn *dnn, const struct fn_conv_shape *s, int pass, int add,
                       struct conv_descs *d)
 {
     int rc = FN_OK;
-    const dnnl_alg_kind_t direct = dnnl_convolution_direct;
     int oh = fn_conv_out_h(s), ow = fn_conv_out_w(s);
     int top = s->same ? (s->kh - 1) / 2 : 0, left = s->same ? (s->kw - 1) / 2 : 0;
-    dnnl_convolution_desc_t desc;
-    d->stride[0] = d->stride[1] = s->stride;
-    d->before[0] = top;
-    d->before[1] = left;
-    d->after[0] = (oh - 1) * s->stride + s->kh - s->h - top; /* < 0: rows that no window reaches */
-    d->after[1] = (ow - 1) * s->stride + s->kw - s->w - left;
+    struct conv_desc c = {
+        .x = &d->x,
+        .w = &d->w,
+        .y = &d->y,
+        .stride = {s->stride, s->stride},
+        .before = {top, left},
+        /* < 0: rows that no window reaches */
+        .after = {(oh - 1) * s->stride + s->kh - s->h - top,
+                  (ow - 1) * s->stride + s->kw - s->w - left},
+        .weights = pass == FN_BACKWARD_WEIGHTS,
+    };
     DNN(activation(dnn, &d->x, s->n, s->cin, s->h, s->w));
     DNN(activation(dnn, &d->y, s->n, s->cout, oh, ow));
     DNN(kernel(s, dnnl_format_tag_any, &d->w));
-    DNN(dnnl_primitive_attr_create(&d->attr));
-    DNN(dnnl_primitive_attr_set_scratchpad_mode(d->attr, dnnl_scratchpad_mode_user));
-    DNN(dnnl_convolution_forward_desc_init(&desc, dnnl_forward_training, direct, &d->x, &d->w, NULL,
-                                           &d->y, d->stride, d->before, d->after));
-    DNN(dnnl_primitive_desc_create(&d->forward, &desc, d->attr, dnn->engine, NULL));
+    rc = attr_open(add, &d->attr);
+    if (rc != FN_OK)
+        goto out;
+    c.attr = d->attr;
+    DNN(conv_create(&d->forward, dnn->engine, &c));
     d->pd = d->forward;
     if (pass == FN_FORWARD)
         goto out;
-    if (pass == FN_BACKWARD_DATA)
-        DNN(dnnl_convolution_backward_data_desc_init(&desc, direct, &d->x, &d->w, &d->y, d->stride,
-                                                     d->before, d->after));
-    else
-        DNN(dnnl_convolution_backward_weights_desc_init(&desc, direct, &d->x, &d->w, NULL, &d->y,
-                                                        d->stride, d->before, d->after));
-    DNN(dnnl_primitive_desc_create(&d->pd, &desc, d->attr, dnn->engine, d->forward));
+    c.forward = d->forward;
+    DNN(conv_create(&d->pd, dnn->engine, &c));
 out:
     return rc;
 }
 
 /* The weights' memory, and the copy between the arena's layout and the pass's own. */
-static int weights_open(struct fn_dnn *dnn, const struct fn_conv_shape *s,
-                        const dnnl_memory_desc_t *own, struct fn_dnn_conv *c)
+static int weights_open(struct fn_dnn *dnn, const struct fn_conv_shape *s, md_t own,
+                        struct fn_dnn_conv *c)
 {
     int rc = FN_OK;
-    dnnl_memory_desc_t arena;
+    struct md arena = {0};
     DNN(kernel(s, arena_tag(dnn, s), &arena));
     DNN(dnnl_memory_create(&c->w, own, dnn->engine, DNNL_MEMORY_NONE));
-    if (dnnl_memory_desc_equal(own, &arena))
+    if (dnnl_memory_desc_equal(own, md(&arena)))
         goto out;
     c->weight_bytes = dnnl_memory_desc_get_size(own);
-    rc = c->pass == FN_BACKWARD_WEIGHTS ? reorder_open(dnn, own, &arena, &c->reorder)
-                                        : reorder_open(dnn, &arena, own, &c->reorder);
+    rc = c->pass == FN_BACKWARD_WEIGHTS ? reorder_open(dnn, own, md(&arena), &c->reorder)
+                                        : reorder_open(dnn, md(&arena), own, &c->reorder);
 out:
+    md_close(&arena);
     return rc;
 }
 
-int fn_dnn_conv_open(struct fn_dnn *dnn, const struct fn_conv_shape *shape, int pass,
+int fn_dnn_conv_open(struct fn_dnn *dnn, const struct fn_conv_shape *shape, int pass, int add,
                      struct fn_dnn_conv **conv)
 {
     int rc = FN_OK;
     struct conv_descs d = {0};
-    const dnnl_memory_desc_t *own, *scratch;
+    md_t own, scratch;
     const char *kind = "";
     struct fn_dnn_conv *c = calloc(1, sizeof *c);
     *conv = c;
     if (!c)
         return fn_fail(FN_ENOMEM, "out of memory: %zu bytes were asked for", sizeof *c);
-    assert(pass == FN_FORWARD || pass == FN_BACKWARD_DATA || pass == FN_BACKWARD_WEIGHTS);
+    assert(pass == FN_FORWARD ||
+           (!add && (pass == FN_BACKWARD_DATA || pass == FN_BACKWARD_WEIGHTS)));
     c->pass = pass;
-    rc = descs_open(dnn, shape, pass, &d);
+    rc = descs_open(dnn, shape, pass, add, &d);
     if (rc != FN_OK)
         goto out;
     DNN(dnnl_primitive_desc_query(d.pd, dnnl_query_impl_info_str, 0, &kind));
@@ -339,8 +357,8 @@ int fn_dnn_conv_open(struct fn_dnn *dnn, const struct fn_conv_shape *shape, int 
     scratch = dnnl_primitive_desc_query_md(d.pd, dnnl_query_scratchpad_md, 0);
     c->scratch_bytes = dnnl_memory_desc_get_size(scratch);
     DNN(dnnl_primitive_create(&c->primitive, d.pd));
-    DNN(dnnl_memory_create(&c->x, &d.x, dnn->engine, DNNL_MEMORY_NONE));
-    DNN(dnnl_memory_create(&c->y, &d.y, dnn->engine, DNNL_MEMORY_NONE));
+    DNN(dnnl_memory_create(&c->x, md(&d.x), dnn->engine, DNNL_MEMORY_NONE));
+    DNN(dnnl_memory_create(&c->y, md(&d.y), dnn->engine, DNNL_MEMORY_NONE));
     DNN(dnnl_memory_create(&c->scratch, scratch, dnn->engine, DNNL_MEMORY_NONE));
     rc = weights_open(dnn, shape, own, c);
 out:

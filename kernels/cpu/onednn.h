@@ -34,8 +34,9 @@ int fn_dnn_weights_import(struct fn_dnn *dnn, const struct fn_conv_shape *shape,
 int fn_dnn_weights_export(struct fn_dnn *dnn, const struct fn_conv_shape *shape, const float *w,
                           float *oihw);
 
-/* pass: one of enum fn_pass. Threads: those of OpenMP, now and when it runs. */
-int fn_dnn_conv_open(struct fn_dnn *dnn, const struct fn_conv_shape *shape, int pass,
+/* pass: one of enum fn_pass. add (FORWARD only): the result is added to what y holds. Threads:
+ * those of OpenMP, now and when it runs. */
+int fn_dnn_conv_open(struct fn_dnn *dnn, const struct fn_conv_shape *shape, int pass, int add,
                      struct fn_dnn_conv **conv);
 void fn_dnn_conv_close(struct fn_dnn_conv **conv);
 size_t fn_dnn_conv_workspace(const struct fn_dnn_conv *conv); /* bytes */

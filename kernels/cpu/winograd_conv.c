@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "kernels/cpu/winograd_conv.h"
 
-/* Products for each pair of channels, of all tiles of so many images; and what transforming the
- * kernels costs beside them. */
-static double products_of(const struct fn_dev *dev, const struct fn_winograd_walk *walk,
-                          size_t images)
+/* What a thread does for each pair of channels, in products: its tiles, four at a time; reading the
+ * transformed kernels; its part of making them. */
+static double work_of(const struct fn_dev *dev, const struct fn_winograd_walk *walk, size_t images)
 {
-    size_t outputs, positions, kernels;
+    size_t outputs, positions, kernels, threads = (size_t)dev->threads;
+    size_t tiles = (images * walk->down * walk->across + threads - 1) / threads;
     dev->winograd->about(walk->kind, &outputs, &positions, &kernels);
-    return (double)(positions * positions) * (double)(images * walk->down * walk->across) + 300;
+    return (double)(positions * positions * ((tiles + 3) / 4 * 4) + 4 * walk->kernels) +
+           300.0 / (double)threads;
 }
 
 static void divide(const struct fn_dev *dev, int kind, struct fn_winograd_walk *walk)
@@ -21,14 +22,14 @@ static void divide(const struct fn_dev *dev, int kind, struct fn_winograd_walk *
     walk->kernels = kernels * kernels;
 }
 
-int fn_winograd_walk(const struct fn_dev *dev, const struct fn_conv_shape *s, int pass,
-                     struct fn_winograd_walk *walk)
+enum fn_winograd_use fn_winograd_walk(const struct fn_dev *dev, const struct fn_conv_shape *s,
+                                      int pass, struct fn_winograd_walk *walk)
 {
     size_t h = (size_t)s->h, w = (size_t)s->w, oh = (size_t)fn_conv_out_h(s),
            ow = (size_t)fn_conv_out_w(s), n = (size_t)s->n, pad = s->same ? 1 : 0;
     int back = pass == FN_BACKWARD_DATA;
     if (s->kh != 3 || s->kw != 3 || s->stride > 2 || (size_t)s->cin % dev->loops->block != 0)
-        return 0;
+        return FN_WINOGRAD_NO;
     *walk = (struct fn_winograd_walk){
         .h = h, .w = w, .c = (size_t)s->cin, .oh = oh, .ow = ow, .o = (size_t)s->cout, .top = pad};
     if (back)
@@ -46,11 +47,13 @@ int fn_winograd_walk(const struct fn_dev *dev, const struct fn_conv_shape *s, in
         struct fn_winograd_walk other = *walk;
         divide(dev, back ? FN_WINOGRAD_BACK_3 : FN_WINOGRAD_HALF_3, walk);
         divide(dev, back ? FN_WINOGRAD_BACK_4 : FN_WINOGRAD_HALF_4, &other);
-        if (products_of(dev, &other, n) < products_of(dev, walk, n))
+        if (work_of(dev, &other, n) < work_of(dev, walk, n))
             *walk = other;
     }
     /* Transforming costs something, too. */
-    return products_of(dev, walk, n) < 0.8 * 9 * (double)(n * oh * ow);
+    return work_of(dev, walk, n) < 0.8 * 9 * (double)(n * oh * ow) / dev->threads
+               ? FN_WINOGRAD_PAYS
+               : FN_WINOGRAD_POSSIBLE;
 }
 
 static size_t kernel_floats(const struct fn_winograd_walk *walk)

@@ -5,11 +5,12 @@
 
 #include "kernels/cpu/cpu.h"
 
-/* The walk of a pass (one of enum fn_pass) over any number of images of this shape; 0: this
- * convolution is none that Winograd's algorithm serves here. The weight gradient's is that of the
- * forward pass. */
-int fn_winograd_walk(const struct fn_dev *dev, const struct fn_conv_shape *shape, int pass,
-                     struct fn_winograd_walk *walk);
+/* The walk of a pass (one of enum fn_pass) over images of this shape. The weight gradient's is that
+ * of the forward pass. NO: it is none that the algorithm knows. PAYS: with so many images it is
+ * faster than the direct one. */
+enum fn_winograd_use { FN_WINOGRAD_NO = 0, FN_WINOGRAD_POSSIBLE, FN_WINOGRAD_PAYS };
+enum fn_winograd_use fn_winograd_walk(const struct fn_dev *dev, const struct fn_conv_shape *shape,
+                                      int pass, struct fn_winograd_walk *walk);
 
 /* Bytes of workspace for so many images. */
 size_t fn_winograd_workspace(const struct fn_dev *dev, const struct fn_winograd_walk *walk,
