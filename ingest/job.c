@@ -74,6 +74,12 @@ static int read_chunk(void *context, void *slot)
             run->input++;
             continue;
         }
+        if (job->share.of && fn_share_trim(&job->share, chunk) && chunk->count == 0)
+            return FN_PIPELINE_END;
+        if (chunk->count == 0) { /* all of others' shares */
+            fn_chunk_reset(chunk, &run->budget);
+            continue;
+        }
         if (job->row_limit && chunk->count > job->row_limit - run->rows)
             chunk->count = (size_t)(job->row_limit - run->rows);
         run->rows += chunk->count;
@@ -217,6 +223,8 @@ static int prepare(struct run *run)
     struct fn_input *input = job->inputs[run->input];
     if (job->from.next)
         rc = input->type->seek(input, &job->from);
+    else if (job->share.begin)
+        rc = input->type->seek(input, &(struct fn_position){.next = job->share.begin});
     return rc;
 }
 

@@ -11,6 +11,7 @@
 #include "ingest/input.h"
 #include "ingest/limit.h"
 #include "ingest/select.h"
+#include "ingest/share.h"
 #include "store/writer.h"
 
 #ifdef __cplusplus
@@ -26,8 +27,9 @@ struct fn_job {
     const struct fn_boxes *boxes;        /* or NULL */
     struct fn_name_list *keep, *exclude; /* or NULL */
     struct fn_limit limit;
-    uint64_t row_limit; /* stop after so many rows; 0: read all */
-    int threads;        /* workers, >= 1 */
+    uint64_t row_limit;    /* stop after so many rows; 0: read all */
+    int threads;           /* workers, >= 1 */
+    struct fn_share share; /* of the one input; zeroed: all of all inputs */
     /* Where to begin and what was done before, as fn_writer_open gives it; zeroed at a start. */
     struct fn_position from;
     struct fn_writer_counts before;

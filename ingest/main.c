@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "ingest/job.h"
+#include "ingest/join.h"
 #include "ingest/options.h"
 #include "ingest/report.h"
 
@@ -16,6 +17,7 @@ struct session {
     struct fn_options o;
     struct fn_job job;
     struct fn_boxes *boxes;
+    struct fn_join *join;
     char boxes_hash[33];
     char *selection, *inputs, *provenance;
     double started; /* seconds since 1970 */
@@ -69,7 +71,12 @@ static int open_job(struct session *s)
     int rc = fn_convert_codec_named(s->o.codec, &s->job.convert.codec);
     if (!rc)
         rc = open_lists(s);
-    return rc ? rc : open_inputs(s);
+    if (!rc)
+        rc = open_inputs(s);
+    s->job.share = s->o.share;
+    if (!rc && s->o.part)
+        rc = fn_share_settle(&s->job.share, s->job.inputs[0]);
+    return rc;
 }
 
 /* FN_EEXIST: sealed already, with just this. */
@@ -120,7 +127,7 @@ static int advise(const struct session *s, int rc)
 
 static int seal(struct session *s, struct fn_seal_result *result)
 {
-    if (s->job.counts.records == 0)
+    if (s->job.counts.records == 0 && !s->o.part) /* a part may be empty, its store too */
         return fn_fail(FN_EFORMAT,
                        "nothing to store: of %llu rows %llu are blank, %llu filtered and %llu "
                        "rejected",
@@ -180,16 +187,46 @@ static int run(struct session *s)
     s->job.seconds = fn_now() - s->begun; /* sealing too */
     fn_summary_fill(&summary, &s->o, &s->job, s->o.dry_run ? NULL : &result);
     rc = print_summary(s, &summary);
-    if (!rc && !s->o.dry_run && result.records == 0)
+    if (!rc && !s->o.dry_run && result.records == 0 && !s->o.part)
         rc =
             fn_fail(FN_EFORMAT, "%s is sealed but empty: no class has %lld pictures (--min-images)",
                     s->o.store, (long long)s->o.min_images);
     return rc;
 }
 
+/* The parts' stores into one. */
+static int run_join(struct session *s)
+{
+    struct fn_summary summary;
+    struct fn_seal_result result;
+    s->job.threads = 1;
+    int rc = fn_join_open(&s->join, s->o.inputs, s->o.input_count);
+    if (rc)
+        return rc;
+    struct fn_store_content content = *fn_join_content(s->join);
+    content.command = s->o.command;
+    rc = fn_writer_open(&s->job.writer, s->o.store, &content, s->o.overwrite, &s->job.from,
+                        &s->job.before);
+    if (rc == FN_EEXIST)
+        return already_sealed(s);
+    if (rc)
+        return rc;
+    rc = fn_join_run(s->join, s->job.writer, &s->job.from);
+    if (rc)
+        return advise(s, rc);
+    s->job.counts = *fn_writer_get_counts(s->job.writer);
+    rc = seal(s, &result);
+    if (rc)
+        return rc;
+    s->job.seconds = fn_now() - s->begun;
+    fn_summary_fill(&summary, &s->o, &s->job, &result);
+    return print_summary(s, &summary);
+}
+
 static void close_session(struct session *s)
 {
     fn_writer_close(&s->job.writer);
+    fn_join_close(&s->join);
     for (size_t i = 0; s->job.inputs && i < s->job.input_count; i++)
         fn_input_close(&s->job.inputs[i]);
     free(s->job.inputs);
@@ -212,7 +249,7 @@ int main(int argc, char **argv)
         fn_log_setup(tool->name, s.o.common.quiet     ? FN_LOG_QUIET
                                  : s.o.common.verbose ? FN_LOG_VERBOSE
                                                       : FN_LOG_NORMAL);
-        rc = run(&s);
+        rc = s.o.join ? run_join(&s) : run(&s);
     }
     close_session(&s);
     return fn_tool_exit(tool, rc);

@@ -2,6 +2,7 @@
 /* fn-ingest's options. */
 #include "ingest/options.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -126,6 +127,19 @@ static struct fn_arg args[] = {
      .metavar = "FILE",
      .help = "take only what the file lists, in the same form"},
 
+    {.kind = FN_ARG_HEADING, .name = "", .help = "Many machines"},
+    {.name = "part",
+     .kind = FN_ARG_STRING,
+     .value = &o.part,
+     .metavar = "I/N",
+     .help = "do the I-th of N parts of the INPUT, a plain TSV or a tree, and make the store "
+             "DIR.I-of-N; auto: I and N as Slurm, Open MPI or another launcher numbers its tasks"},
+    {.name = "join",
+     .kind = FN_ARG_FLAG,
+     .value = &o.join,
+     .help = "the INPUTs are the stores of all parts: write them into the one store that a single "
+             "run would have made"},
+
     FN_COMMON_ARGS(&o.common),
     {0},
 };
@@ -144,6 +158,7 @@ static const struct fn_tool tool = {
         "Examples:\n"
         "  fn-ingest msceleb.tsv                       -> db, 182 x 182 JPEG\n"
         "  fn-ingest --store lfw --codec png --size 160 --boxes bounding_boxes.txt lfw_raw\n"
+        "  srun -n 8 fn-ingest --part auto msceleb.tsv && fn-ingest --join db.*-of-8\n"
         "  fn-ingest --keep clean_list.txt --min-images 20 msceleb.tsv.gz\n"
         "\n"
         "Exit status: 0 done, 1 failed, 2 misuse, 130 interrupted (what was done is saved).\n",
@@ -188,12 +203,52 @@ static char *quote_command(int argc, char **argv)
     return line;
 }
 
+/* Each part gets a store of its own beside the others. */
+static int check_part(struct fn_options *options)
+{
+    if (!options->part)
+        return FN_OK;
+    if (options->input_count != 1 || options->limit)
+        return fn_fail(FN_EUSAGE, "--part takes one INPUT, and no --limit");
+    int rc = fn_share_parse(options->part, &options->share);
+    if (rc)
+        return rc;
+    size_t bytes = strlen(options->store) + 32;
+    options->part_store = malloc(bytes);
+    if (!options->part_store)
+        return fn_fail(FN_ENOMEM, "no memory for the command line");
+    snprintf(options->part_store, bytes, "%s.%u-of-%u", options->store, options->share.number,
+             options->share.of);
+    options->store = options->part_store;
+    return FN_OK;
+}
+
+/* What a store is like was said when its parts were made. */
+static int check_join(void)
+{
+    static const char *const taken[] = {"store", "overwrite", "join",    "threads", "json",
+                                        "quiet", "verbose",   "version", "help"};
+    for (const struct fn_arg *arg = args; arg->name; arg++) {
+        int ok = !arg->given;
+        for (size_t i = 0; i < sizeof taken / sizeof *taken && !ok; i++)
+            ok = strcmp(arg->name, taken[i]) == 0;
+        if (!ok)
+            return fn_fail(FN_EUSAGE, "--join takes no --%s: the parts say what the store is like",
+                           arg->name);
+    }
+    return FN_OK;
+}
+
 int fn_options_parse(struct fn_options *options, int argc, char **argv,
                      const struct fn_tool **tool_out)
 {
     *tool_out = &tool;
     int rc = fn_args_parse(&tool, argc, argv, &o.inputs, &o.input_count);
     *options = o;
+    if (!rc)
+        rc = check_part(options);
+    if (!rc && options->join)
+        rc = check_join();
     if (rc)
         return rc;
     options->command = quote_command(argc, argv);
@@ -203,6 +258,8 @@ int fn_options_parse(struct fn_options *options, int argc, char **argv,
 void fn_options_free(struct fn_options *options)
 {
     fn_args_free(&tool, &options->inputs);
+    free(options->part_store);
+    options->part_store = NULL;
     free(options->command);
     options->command = NULL;
 }

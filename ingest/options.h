@@ -8,6 +8,7 @@
 
 #include "base/args.h"
 #include "ingest/limit.h"
+#include "ingest/share.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -16,15 +17,18 @@ extern "C" {
 struct fn_options {
     const char *store, *layout, *codec, *dedupe;
     const char *boxes, *exclude, *keep; /* files or NULL */
+    const char *part;                   /* as given, or NULL */
+    struct fn_share share;              /* what it says; `store` has got its name behind */
     int64_t size, quality, min_images, max_per_class, limit;
     struct fn_limit max_rejects;
     uint64_t shard_bytes;
-    int overwrite, dry_run;
+    int overwrite, dry_run, join;
     struct fn_common common;
 
     const char **inputs; /* operands, as given */
     size_t input_count;
-    char *command; /* the whole line, quoted for a shell; malloc'd */
+    char *part_store; /* malloc'd, or NULL */
+    char *command;    /* the whole line, quoted for a shell; malloc'd */
 };
 
 /* Parse. Returns what fn_args_parse does. *tool points into static storage: for fn_tool_exit. */

@@ -43,6 +43,8 @@ int fn_report_selection(const struct fn_options *o, const struct fn_job *job,
         bad = bad || set(all, "boxes", json_string(boxes_hash));
     if (o->limit)
         bad = bad || set(all, "limit", json_integer(o->limit));
+    if (job->share.of)
+        bad = bad || set(all, "part", fn_share_json(&job->share));
     if (bad) {
         json_decref(all);
         all = NULL;
@@ -83,7 +85,7 @@ static json_t *options_object(const struct fn_options *o)
         !set(all, "min_images", json_integer(o->min_images)) &&
         !set(all, "max_per_class", json_integer(o->max_per_class)) &&
         !set(all, "dedupe", json_string(o->dedupe)) && !set(all, "limit", json_integer(o->limit)) &&
-        !set(all, "max_rejects", json_string(rejects)) &&
+        !set(all, "part", bytes_of(o->part)) && !set(all, "max_rejects", json_string(rejects)) &&
         !set(all, "shard_bytes", json_integer((json_int_t)o->shard_bytes)) &&
         !set(all, "boxes", bytes_of(o->boxes)) && !set(all, "keep", bytes_of(o->keep)) &&
         !set(all, "exclude", bytes_of(o->exclude)))
