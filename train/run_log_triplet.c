@@ -5,20 +5,29 @@
 #include "base/log.h"
 #include "train/run_triplet_parts.h"
 
-/* Mean squared distance of normalized rows: 2 where they know nothing of each other. */
+/* Of normalized rows: 2 where they know nothing of each other. */
 #define COLLAPSED 0.02
+
+/* Said once, when it begins. Within the margin of each other, all pictures look alike to the loss:
+ * every negative is active, and no step tells one from the other. */
+static void check_folded(struct fn_run *r, double mean_distance)
+{
+    double least = r->o->alpha > COLLAPSED ? r->o->alpha : COLLAPSED;
+    int folded = mean_distance < least;
+    if (folded && !r->triplets->folded)
+        fn_warn("group %" PRId64 ": the embeddings are folding into one point (mean squared "
+                "distance %.2g, below %g; 2 is usual): go back to an earlier checkpoint with a "
+                "lower --learning_rate, begin with a --pretrained_model of softmax training, or "
+                "try --triplet_selection semi-hard",
+                r->state.group, mean_distance, least);
+    r->triplets->folded = folded;
+}
 
 static void say_group(const struct fn_run *r, const struct fn_group_figures *g, double active)
 {
     fn_info("(nrof_random_negs, nrof_triplets) = (%" PRIu64 ", %" PRIu64 "): time=%.3f seconds"
             "\tActive %.1f%%\tMean distance %.3f",
             g->pairs, g->triplets, g->seconds, 100 * active, g->mean_distance);
-    if (g->mean_distance < COLLAPSED)
-        fn_warn("group %" PRId64 ": the embeddings have folded into one point (mean squared "
-                "distance %.2g, 2 is usual): go back to an earlier checkpoint with a lower "
-                "--learning_rate, begin with a --pretrained_model of softmax training, or try "
-                "--triplet_selection semi-hard",
-                r->state.group, g->mean_distance);
     if (!g->triplets)
         fn_info("  no pair has a negative that its rule (--triplet_selection %s, --alpha %g) "
                 "takes: nothing to train on in this group",
@@ -37,6 +46,7 @@ int fn_run_log_group(struct fn_run *r, const struct fn_group_figures *g)
                              g->mean_distance,      g->seconds};
     int rc;
     say_group(r, g, active);
+    check_folded(r, g->mean_distance);
     rc = fn_run_log_row(r, FN_LOG_GROUPS, r->state.group, values);
     if (!rc)
         rc = fn_run_log_event(r, "time/selection", step, g->seconds);

@@ -25,6 +25,7 @@ struct fn_triplets {
     float *moving;             /* moving statistics before the group */
     struct fn_exec *rest;      /* of an odd batch size, or NULL */
     int rule;                  /* enum fn_selection */
+    int folded;                /* warned of */
     int starved;               /* groups in a row without a triplet */
 };
 

@@ -119,6 +119,12 @@ expect 0 fn-train "$@" --models_base_dir starved --alpha -4 --lfw_dir ""
 says err "nothing to train on in this group"
 says err "10 groups in a row have no triplet"
 
+# Embeddings that come to lie within the margin of each other are warned of, with advice, once.
+expect 0 fn-train "$@" --models_base_dir folded --optimizer MOM --learning_rate 1 --triplet_selection hard --alpha 0.5 \
+    --max_nrof_epochs 9 --max_steps 120 --lfw_dir ""
+says err "folding into one point"
+same "$(grep -c "folding into one point" err)" 1 "warnings of it"
+
 # ---- refusals ----
 expect 2 fn-train "$@" --batch_size 10
 says err "--batch_size 10 must be divisible by 3"
