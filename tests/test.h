@@ -3,6 +3,7 @@
 #ifndef FN_TESTS_TEST_H
 #define FN_TESTS_TEST_H
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -53,6 +54,18 @@ static inline char *test_folder(void)
     char path[4096];
     snprintf(path, sizeof path, "%s/fn-test-XXXXXX", tmp ? tmp : "/tmp");
     return mkdtemp(path) ? strdup(path) : NULL;
+}
+
+/* The near end of a new pseudo-terminal; skips, aloud, where there are none (a chroot without
+ * /dev/pts). */
+static inline int test_terminal(void)
+{
+    int end = posix_openpt(O_RDWR | O_NOCTTY);
+    if (end < 0 || grantpt(end) || unlockpt(end) || access(ptsname(end), R_OK | W_OK)) {
+        printf("SKIPPED: no pseudo-terminals here (/dev/pts)\n");
+        skip();
+    }
+    return end;
 }
 
 #endif

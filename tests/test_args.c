@@ -406,8 +406,7 @@ static size_t longest_on_terminal(unsigned short columns)
 {
     static char text[4000]; /* less than a terminal holds unread */
     struct winsize size = {.ws_row = 24, .ws_col = columns};
-    int outer = posix_openpt(O_RDWR | O_NOCTTY);
-    assert_true(outer >= 0 && grantpt(outer) == 0 && unlockpt(outer) == 0);
+    int outer = test_terminal();
     FILE *out = fopen(ptsname(outer), "w");
     assert_non_null(out);
     assert_int_equal(ioctl(fileno(out), TIOCSWINSZ, &size), 0);

@@ -26,8 +26,7 @@ static void in_child(void (*body)(void), int columns)
 {
     int ends[2];
     if (columns) {
-        ends[0] = posix_openpt(O_RDWR | O_NOCTTY);
-        assert_true(ends[0] >= 0 && grantpt(ends[0]) == 0 && unlockpt(ends[0]) == 0);
+        ends[0] = test_terminal();
         struct winsize size = {.ws_row = 24, .ws_col = (unsigned short)columns};
         ends[1] = open(ptsname(ends[0]), O_RDWR | O_NOCTTY);
         assert_true(ends[1] >= 0);
