@@ -148,18 +148,25 @@ static const struct fn_tool tool = {
     .name = "fn-ingest",
     .synopsis = "[OPTIONS] INPUT...",
     .purpose =
-        "Turn faces into a store, once. An INPUT is a face TSV (plain, compressed by gzip, zstd, "
-        "xz "
-        "or bzip2, or inside a tar or zip; - for stdin) or a folder of class folders with JPEG or "
-        "PNG pictures; what it is is found by content. What cannot be taken is listed in "
-        "DIR/rejects.tsv with line, byte offset and reason. An interrupted run goes on with the "
-        "same command.",
+        "Turn faces into a store, once. Several INPUTs, of any kinds, are read one after another; "
+        "what "
+        "one is is found by its content. What cannot be taken is listed in DIR/rejects.tsv with "
+        "line, byte offset and reason. An interrupted run goes on with the same command.",
     .epilog =
+        "Inputs, plain or compressed by gzip, bzip2, xz, zstd, lz4 or lzip; - is stdin:\n"
+        "  a face TSV, or one in a tar or zip     class: MID; name: rank-FaceID\n"
+        "  a folder of class folders              class/name.jpg (.jpeg, .png)\n"
+        "  a tar or zip of such a folder          the last two parts of every path\n"
+        "  RecordIO: train.rec, or its folder     class: label, or folder in train.lst;\n"
+        "                                         name: key in train.idx\n"
+        "\n"
         "Examples:\n"
         "  fn-ingest msceleb.tsv                       -> db, 182 x 182 JPEG\n"
         "  fn-ingest --store lfw --codec png --size 160 --boxes bounding_boxes.txt lfw_raw\n"
         "  srun -n 8 fn-ingest --part auto msceleb.tsv && fn-ingest --join db.*-of-8\n"
         "  fn-ingest --keep clean_list.txt --min-images 20 msceleb.tsv.gz\n"
+        "  fn-ingest --size 112 --codec keep faces_emore            (train.rec, train.idx)\n"
+        "  fn-ingest --store all lfw.tgz more.zip own_pictures\n"
         "\n"
         "Exit status: 0 done, 1 failed, 2 misuse, 130 interrupted (what was done is saved).\n",
     .args = args,

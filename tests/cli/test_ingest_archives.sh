@@ -176,9 +176,9 @@ EOF
     rm -rf hurt
 fi
 gzip -k many.tar
+tar xf many.tar --one-top-level=tree-of-many
 ways="tar tar.gz"
 if has zip; then
-    tar xf many.tar --one-top-level=tree-of-many
     tar tf many.tar | grep '\.jpg$' | (cd tree-of-many && zip -q ../many.zip -@)
     ways="$ways zip"
 fi
@@ -265,6 +265,18 @@ cp rec/train.rec half.rec
 expect 1 fn-ingest half.rec --store half # less than 1 MiB: another input altogether
 expect 0 fn-ingest half.rec --store half --overwrite
 
+"$python" "$(dirname "$TOOLS")/../python/make_rec.py" tree-of-many/many rec-of-many
+expect 0 fn-ingest rec-of-many --store whole-rec
+rm rec-of-many/train.idx # its records have the same numbers
+cp rec-of-many/train.lst cut.lst
+head -c $(($(wc -c <rec-of-many/train.rec) * 2 / 3)) rec-of-many/train.rec >cut.rec
+expect 1 fn-ingest cut.rec --store db-rec
+says err "it is cut short"
+cp rec-of-many/train.rec cut.rec
+expect 0 fn-ingest cut.rec --store db-rec
+says err "going on after row"
+same_store db-rec whole-rec "a cut RecordIO file"
+
 rows=$(wc -l <"$FN_SOURCE/samples/faces.tsv")
 expect 0 fn-ingest people people.tar "$FN_SOURCE/samples/faces.tsv" rec deep.tar --store all --max-rejects 10% --json
 number() { sed -n "s/.*\"$1\": \([0-9]*\).*/\1/p" out; }
@@ -274,3 +286,11 @@ own=$(fn-dump rows list | grep -vc '^#\|^id')
 same "$(number records)" $((2 * pictures + own)) "records of five inputs"
 [ "$(number duplicates)" -ge $((2 * pictures)) ] || { echo "FAILED: $(number duplicates) duplicates"; exit 1; }
 same $(($(number records) + $(number duplicates) + $(number skipped) + bad)) "$(number rows)" "sum of the rows"
+# Interrupted in the second of three inputs.
+expect 0 fn-ingest people many.tar.gz rec --store three
+head -c $(($(wc -c <many.tar.gz) * 2 / 3)) many.tar.gz >cut
+expect 1 fn-ingest people cut rec --store db3
+cp many.tar.gz cut
+expect 0 fn-ingest people cut rec --store db3
+says err "going on after row"
+same_store db3 three "an interruption in the second input"
