@@ -207,7 +207,7 @@ json_t *fn_run_summary(const struct fn_run *r)
           put_real(o, "loss", f->loss) || put_real(o, "accuracy", f->accuracy) ||
           put_real(o, "validation_accuracy", f->validation_accuracy) ||
           put_real(o, "lfw_accuracy", f->lfw_accuracy) || put_real(o, "lfw_val", f->lfw_val) ||
-          json_object_set_new(o, "bad_pictures", json_integer((json_int_t)stats.bad)) ||
+          json_object_set_new(o, "bad_pictures", json_integer((json_int_t)(f->bad + stats.bad))) ||
           json_object_set_new(o, "saved", r->saved ? json_true() : json_false());
     if (!bad)
         return o;

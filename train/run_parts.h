@@ -82,6 +82,7 @@ struct fn_run_figures {
     double wait_s;                                  /* for the loader, of this epoch */
     double all_train_s, all_wait_s;
     uint64_t steps, images, epoch_images; /* of this process; of this epoch */
+    uint64_t bad;                         /* pictures, before the loader was started last */
 };
 
 struct fn_run {

@@ -119,7 +119,9 @@ static int train_group(struct fn_run *r, double rate, struct fn_flights *flights
     }
     if (!rc)
         rc = fn_run_drain(r, flights, why);
-    if (rc || *why == FN_WHY_DIVERGED || s->group_batches * n < total)
+    if (!rc && *why == FN_WHY_DIVERGED) /* going back replaces the triplets */
+        return fn_triplet_halt(r);
+    if (rc || s->group_batches * n < total)
         return rc;
     end_group(r);
     return fn_run_save_due(r, flights, why);

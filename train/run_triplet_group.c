@@ -30,21 +30,34 @@ int fn_triplet_exec(struct fn_run *r, int n, struct fn_exec **exec)
     return FN_OK;
 }
 
-int fn_triplet_feed(struct fn_run *r, int training)
+/* The loader's statistics begin anew with every job. */
+static int start_list(struct fn_run *r, const struct fn_group_list *list, uint64_t first_batch)
 {
     const struct fn_train_options *o = r->o;
-    struct fn_triplets *t = r->triplets;
-    uint64_t group = (uint64_t)r->state.group;
-    struct fn_loader_job job = {
+    const struct fn_loader_job job = {
+        .order = fn_group_order(list),
         .augment = {(int)o->image_size, o->random_crop, o->random_flip, 0, (uint64_t)o->seed},
         .on_bad = FN_BAD_REPLACE,
-        .first_batch = training ? (uint64_t)r->state.group_batches : 0,
+        .first_batch = first_batch,
     };
+    struct fn_loader_stats stats;
+    fn_loader_get_stats(r->train_ring.loader, &stats);
+    r->figures.bad += stats.bad;
+    return fn_loader_start(r->train_ring.loader, &job);
+}
+
+int fn_triplet_feed(struct fn_run *r, int training)
+{
+    struct fn_triplets *t = r->triplets;
     t->list = (struct fn_group_list){t->sampler, training ? r->state.triplets : NULL,
                                      training ? r->state.triplet_rows : t->sampler->count,
-                                     2 * group + (uint64_t)training};
-    job.order = fn_group_order(&t->list);
-    return fn_loader_start(r->train_ring.loader, &job);
+                                     2 * (uint64_t)r->state.group + (uint64_t)training};
+    return start_list(r, &t->list, training ? (uint64_t)r->state.group_batches : 0);
+}
+
+int fn_triplet_halt(struct fn_run *r)
+{
+    return start_list(r, &r->triplets->none, 0); /* waits for the workers, then has no draws */
 }
 
 /* Moving statistics out to the host, or back. */

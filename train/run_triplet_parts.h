@@ -19,6 +19,7 @@ struct fn_triplets {
     struct fn_triplet_sampler *sampler;
     int sampled;               /* the sampler holds group state.group */
     struct fn_group_list list; /* what the loader reads now */
+    struct fn_group_list none; /* always empty */
     struct fn_tensor rows;     /* embeddings of the group on the device */
     float *embeddings, *d2;    /* (count, d), (count, count) */
     uint8_t *omit;             /* [count]: rows whose picture is not of their class */
@@ -40,6 +41,8 @@ struct fn_group_figures {
 int fn_triplet_exec(struct fn_run *r, int n, struct fn_exec **exec);
 /* Start the loader on rows of the sampled group: all of them to be embedded, or the triplets. */
 int fn_triplet_feed(struct fn_run *r, int training);
+/* The loader's workers read the list and the triplets no more. */
+int fn_triplet_halt(struct fn_run *r);
 /* Sample, embed, select: state.triplets, or the group is over where none was found. Interrupted
  * while embedding: *why says so and nothing has changed. */
 int fn_triplet_group(struct fn_run *r, enum fn_why *why);
