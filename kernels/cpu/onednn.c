@@ -69,10 +69,12 @@ int fn_dnn_block(const struct fn_dnn *dnn)
     return dnn->block;
 }
 
+#if defined(__x86_64__)
 static int isa_has(dnnl_cpu_isa_t wanted)
 {
     return ((unsigned)dnnl_get_effective_cpu_isa() & (unsigned)wanted) == (unsigned)wanted;
 }
+#endif
 
 enum fn_dnn_isa fn_dnn_isa(void)
 {

@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "kernels/op.h"
+#include "kernels/start.h"
 #include "train/net.h"
 
 enum { SHAPES = 128, PASSES = 4 };
@@ -285,6 +286,7 @@ int main(int argc, char **argv)
     struct fn_dev_options options = {0};
     struct fn_net_options wanted = {"inception_resnet_v1", 160, 512, 0};
     struct fn_net *net;
+    fn_start(argv);
     options.threads = argc > 2 ? atoi(argv[2]) : 0;
     if (options.threads == 1)
         measured = CLOCK_THREAD_CPUTIME_ID;
