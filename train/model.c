@@ -49,7 +49,7 @@ static void place_all(struct fn_model *m)
     const struct fn_net *net = m->net;
     size_t at = 0;
     for (size_t i = 0; i < net->param_count; i++) {
-        int kind = net->params[i].kind;
+        int kind = (int)net->params[i].kind;
         if (kind != FN_PARAM_VAR)
             at = aligned(at);
         m->begin[i] = at;
