@@ -14,8 +14,9 @@
  *   recordio   number of the record   its first byte, unwrapped     the first byte behind it
  *
  * Pictures of an archive are those of its entries that are not left out, in the order they stand
- * in. So a tree and an archive of it whose entries are sorted by bytes give the same store, byte
- * for byte. `next` is for seek() alone and in no sealed store. */
+ * in. So a tree gives the same store, byte for byte, as an archive of it in the tree's own order:
+ * classes by bytes, and in each the pictures by bytes. `next` is for seek() alone and stands in no
+ * sealed store. */
 #ifndef FN_INGEST_INPUT_H
 #define FN_INGEST_INPUT_H
 

@@ -36,6 +36,7 @@ struct archive {
     int failed;             /* behind the last item given, and why: */
     struct fn_err_note why; /* to be said when everything before it is through */
     struct fn_unwrap_entry entry;
+    struct fn_err_note lost; /* what is missing in front of it */
 };
 
 /* Where items are put: the reader's chunk, which draws on the budget, or memory of our own. */
@@ -105,32 +106,38 @@ static int put_data(struct archive *a, const struct sink *sink, enum fault *faul
     return put(sink, why, strlen(why));
 }
 
-/* Goes to the entry to read next, if there is one. */
+/* Goes to what to read next, if there is something: an entry, or what is to be said of damage in
+ * front of it or of the end. */
 static int peek(struct archive *a)
 {
     if (a->pending || a->ended)
         return FN_OK;
     int rc = fn_unwrap_next(a->unwrap, &a->entry);
-    a->pending = !rc && a->entry.path;
-    a->ended = !rc && !a->entry.path;
-    return rc;
+    if (rc)
+        return rc;
+    a->pending = a->entry.path || a->entry.lost;
+    a->ended = !a->entry.path;
+    if (a->entry.lost)
+        fn_err_note_take(&a->lost, FN_ECORRUPT);
+    return FN_OK;
 }
 
-/* Read the pending entry, or what is to be said of the damage in front of it. */
+/* Reads what is pending. */
 static int put_item(struct archive *a, const struct sink *sink)
 {
-    const char *path = a->entry.path;
+    const char *path = a->entry.path ? a->entry.path : "";
     size_t all = strlen(path), kept = all < PATH_KEPT ? all : PATH_KEPT, at = sink->to->bytes;
     enum fault fault = a->entry.lost ? LOST : FINE;
     struct head head = {.path_bytes = (uint32_t)kept};
     int rc = put(sink, &head, sizeof head);
     if (!rc)
         rc = put(sink, path + (all - kept), kept);
-    if (!rc && fault == FINE)
-        rc = put_data(a, sink, &fault);
+    if (!rc)
+        rc = fault == LOST ? put(sink, a->lost.text, strlen(a->lost.text))
+                           : put_data(a, sink, &fault);
     if (rc)
         return rc;
-    a->pending = fault == LOST; /* then the entry itself comes next */
+    a->pending = fault == LOST && a->entry.path; /* then the entry itself comes next */
     a->entry.lost = 0;
     head.fault = fault;
     head.bytes = sink->to->bytes - at - sizeof head - kept;
@@ -158,7 +165,7 @@ static int take(struct archive *a, const struct sink *sink, struct head *head, s
             fn_bytes_free(&a->ahead), a->ahead_at = 0;
     } else {
         rc = peek(a);
-        if (rc || a->ended)
+        if (rc || !a->pending)
             return rc;
         rc = put_item(a, sink);
     }
@@ -290,8 +297,7 @@ static int names_of(const struct fn_input *s, struct fn_chunk *chunk, const stru
     row->image = at; /* picture() goes on from there */
     if (head.fault == LOST) {
         row->reject = FN_REJECT_IO;
-        fn_fail(FN_ECORRUPT, "the archive is damaged: what stood in front of %.*s is lost",
-                (int)head.path_bytes, path);
+        fn_fail(FN_ECORRUPT, "%.*s", (int)head.bytes, path + head.path_bytes);
     } else if (fn_entry_name(path, head.path_bytes, &name) == FN_ENTRY_PICTURE) {
         row->class_name = name.class_name;
         row->class_bytes = name.class_bytes;

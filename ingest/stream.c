@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/args.h"
+#include "ingest/archive_bytes.h"
 #include "ingest/unwrap.h"
 
 #define READAHEAD ((uint64_t)8 << 20) /* asked of the kernel in front of a plain file's reader */
@@ -156,7 +157,7 @@ int fn_stream_open(struct fn_stream **stream, const char *path)
         goto out;
     s->head = s->raw;
     s->head_bytes = s->raw_bytes;
-    if (fn_unwrap_wanted(s->raw, s->raw_bytes)) {
+    if (fn_archive_begins(s->raw, s->raw_bytes)) {
         s->head = NULL;
         rc = fn_unwrap_open(&s->unwrap, path, read_raw, s);
         s->head_bytes = 0;

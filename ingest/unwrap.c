@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/args.h"
+#include "ingest/archive_bytes.h"
 #include "ingest/entry.h"
 #include "ingest/recordio.h"
 #include "ingest/tsv.h"
@@ -38,55 +39,24 @@ struct fn_unwrap {
     uint64_t left_out;
     uint8_t *ahead; /* the beginning of the file that decided */
     size_t ahead_bytes, ahead_used;
-    uint8_t last; /* byte handed out */
+    uint8_t last;                            /* byte handed out */
+    uint64_t met;                            /* entries of any kind */
+    enum { UNKNOWN, OTHER, ZIP, TAR } plain; /* not wrapped in anything else */
+    uint8_t tail[FN_ARCHIVE_END_MAX];        /* of those, the last bytes read */
+    size_t tail_bytes;
     uint8_t block[BLOCK];
 };
 
-/* ---- what is wrapped at all ---- */
-
-/* A tar of any age: the sum of its first header is right. */
-static int is_tar(const uint8_t *head, size_t bytes)
-{
-    unsigned long sum = 8 * ' ', stated = 0;
-    size_t i = 148;
-    if (bytes < 512)
-        return 0;
-    for (size_t b = 0; b < 512; b++)
-        sum += b < 148 || b >= 156 ? head[b] : 0u;
-    while (i < 156 && head[i] == ' ')
-        i++;
-    for (; i < 156 && head[i] >= '0' && head[i] <= '7'; i++)
-        stated = stated * 8 + head[i] - '0';
-    return head[0] && sum == stated;
-}
-
-int fn_unwrap_wanted(const uint8_t *head, size_t bytes)
-{
-    static const struct {
-        size_t at, bytes;
-        const char *magic;
-    } known[] = {
-        {0, 2, "\x1f\x8b"},                 /* gzip */
-        {0, 2, "\x1f\x9d"},                 /* compress */
-        {0, 4, "\x28\xb5\x2f\xfd"},         /* zstd */
-        {0, 4, "\x04\x22\x4d\x18"},         /* lz4 */
-        {0, 6, "\xfd\x37\x7a\x58\x5a\x00"}, /* xz */
-        {4, 6, "1AY&SY"},                   /* bzip2, behind "BZh" and a digit */
-        {0, 4, "LZIP"},
-        {0, 4, "PK\x03\x04"}, /* zip */
-        {0, 4, "PK\x05\x06"}, /* zip, empty */
-        {0, 4, "PK\x07\x08"}, /* zip, once meant for several disks */
-        {257, 5, "ustar"},    /* tar, POSIX and GNU */
-    };
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        if (bytes >= known[i].at + known[i].bytes &&
-            memcmp(head + known[i].at, known[i].magic, known[i].bytes) == 0)
-            return 1;
-    }
-    return is_tar(head, bytes);
-}
-
 /* ---- libarchive ---- */
+
+static void keep_tail(struct fn_unwrap *u, size_t got)
+{
+    size_t new = got < sizeof u->tail ? got : sizeof u->tail;
+    size_t old = sizeof u->tail - new < u->tail_bytes ? sizeof u->tail - new : u->tail_bytes;
+    memmove(u->tail, u->tail + u->tail_bytes - old, old);
+    memcpy(u->tail + old, u->block + got - new, new);
+    u->tail_bytes = old + new;
+}
 
 static la_ssize_t give_block(struct archive *archive, void *unwrap, const void **block)
 {
@@ -99,6 +69,12 @@ static la_ssize_t give_block(struct archive *archive, void *unwrap, const void *
         archive_set_error(archive, EIO, "the input could not be read");
         return -1;
     }
+    if (u->plain == UNKNOWN)
+        u->plain = got >= 2 && memcmp(u->block, "PK", 2) == 0 ? ZIP
+                   : fn_archive_is_tar(u->block, got)         ? TAR
+                                                              : OTHER;
+    if (u->plain != OTHER)
+        keep_tail(u, got);
     *block = u->block;
     return (la_ssize_t)got;
 }
@@ -117,7 +93,40 @@ static int failed(struct fn_unwrap *u, const char *what)
     return fn_fail(FN_ECORRUPT, "%s: %s: %s", u->path, what, why(u));
 }
 
-/* The next header of any kind; *entry NULL: the end. *lost: libarchive had to look for it. */
+static const char *path_of(struct fn_unwrap *u, struct archive_entry *entry)
+{
+    locale_t before = uselocale(u->utf8);
+    const char *path = archive_entry_pathname(entry);
+    uselocale(before);
+    return path ? path : "";
+}
+
+/* Behind the last entry that was found: were these all, as far as that can be known? */
+static int check_end(struct fn_unwrap *u, int *lost)
+{
+    uint64_t listed = 0;
+    const void *block;
+    la_ssize_t got = u->plain != OTHER;
+    while (got > 0)
+        got = give_block(u->archive, u, &block);
+    if (got < 0)
+        return fn_err_note_raise(&u->note);
+    if (u->plain == ZIP && !fn_archive_zip_entries(u->tail, u->tail_bytes, &listed))
+        return fn_fail(FN_ECORRUPT,
+                       "%s: damaged, or it ends early: the end of its directory is missing",
+                       u->path);
+    *lost = u->met < listed || (u->plain == TAR && !fn_archive_tar_ends(u->tail, u->tail_bytes));
+    if (*lost && u->plain == TAR)
+        fn_fail(FN_ECORRUPT, "the archive has no end mark: it may be cut short here");
+    else if (*lost)
+        fn_fail(FN_ECORRUPT,
+                "the archive is damaged: %llu entries are in its directory, but %llu were found",
+                (unsigned long long)listed, (unsigned long long)u->met);
+    return FN_OK;
+}
+
+/* The next header of any kind; *entry NULL: the end. *lost: entries are missing before that, as the
+ * thread's sentence says. */
 static int next_header(struct fn_unwrap *u, struct archive_entry **entry, int *lost)
 {
     int rc;
@@ -131,21 +140,23 @@ static int next_header(struct fn_unwrap *u, struct archive_entry **entry, int *l
         uselocale(before);
         *lost |= rc == ARCHIVE_RETRY; /* not a header: each further call tries further on */
     } while (rc == ARCHIVE_RETRY && u->inside == PICTURES);
-    if (rc == ARCHIVE_EOF && !*lost) {
+    u->ended = rc == ARCHIVE_EOF || (*lost && rc == ARCHIVE_FATAL && !u->read_code);
+    if (u->ended) {
         *entry = NULL;
-        u->ended = 1;
+        if (!*lost)
+            return check_end(u, lost);
+        fn_fail(FN_ECORRUPT, "the archive is damaged: behind %llu entries no more were found",
+                (unsigned long long)u->met);
         return FN_OK;
     }
     /* Warnings are of names and times, which we take as they come. */
-    return rc == ARCHIVE_OK || rc == ARCHIVE_WARN ? FN_OK : failed(u, "damaged, or it ends early");
-}
-
-static const char *path_of(struct fn_unwrap *u, struct archive_entry *entry)
-{
-    locale_t before = uselocale(u->utf8);
-    const char *path = archive_entry_pathname(entry);
-    uselocale(before);
-    return path ? path : "";
+    if (rc != ARCHIVE_OK && rc != ARCHIVE_WARN)
+        return failed(u, "damaged, or it ends early");
+    u->met++;
+    if (*lost)
+        fn_fail(FN_ECORRUPT, "the archive is damaged: what stood in front of %s is lost",
+                path_of(u, *entry));
+    return FN_OK;
 }
 
 static int is_file(struct archive_entry *entry)
@@ -272,6 +283,7 @@ static void support(struct archive *archive)
     archive_read_support_filter_lz4(archive);
     archive_read_support_filter_zstd(archive);
     archive_read_support_format_tar(archive);
+    archive_read_set_format_option(archive, "tar", "read_concatenated_archives", "1");
     /* In the order of the file, not by its directory, which lies at the end and may not fit into
      * memory. */
     archive_read_support_format_zip_streamable(archive);
@@ -349,6 +361,8 @@ static int next_rows(struct fn_unwrap *u)
     int lost, rc;
     for (;;) {
         rc = next_header(u, &entry, &lost);
+        if (!rc && lost && u->plain != TAR) /* the rows of a tar that only has no end mark count */
+            rc = fn_fail_in(FN_ECORRUPT, "%s", u->path);
         if (rc || !entry)
             return rc;
         if (u->inside == ROWS && may_be_rows(u, entry))
@@ -413,12 +427,12 @@ int fn_unwrap_next(struct fn_unwrap *u, struct fn_unwrap_entry *out)
         entry = NULL;
     }
     out->path = entry ? path_of(u, entry) : NULL;
+    out->lost = lost;
     if (!entry)
         return FN_OK;
     out->is_file = is_file(entry);
     out->sized = archive_entry_size_is_set(entry) && archive_entry_size(entry) >= 0;
     out->bytes = out->sized ? (uint64_t)archive_entry_size(entry) : 0;
-    out->lost = lost;
     return FN_OK;
 }
 

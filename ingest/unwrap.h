@@ -20,9 +20,6 @@
 extern "C" {
 #endif
 
-/* Do these first bytes begin a compressed file or an archive? 1 or 0. */
-int fn_unwrap_wanted(const uint8_t *head, size_t bytes);
-
 struct fn_unwrap;
 
 /* read(from, buf, cap, &got) gives the wrapped bytes, got 0 at their end, and is called by
@@ -50,7 +47,8 @@ struct fn_unwrap_entry {
     uint64_t bytes;   /* of its data, if `sized`; else the data's end tells */
     int sized;
     int is_file; /* 0: a link, a device: there is no data */
-    int lost;    /* 1: the archive is damaged in front of it, and entries may be missing there */
+    int lost;    /* 1: entries in front of it, or of the end, are missing, since the archive is
+                  * damaged there; the thread's sentence says how */
 };
 /* The first call gives the entry that decided. Unread data of the entry before is passed over.
  * FN_ECORRUPT: damaged, or it ends early, and no entry can be found any more. */

@@ -46,6 +46,9 @@ for way in $ways; do
     same_store way tree "$way"
     rm -rf way
 done
+cat people.tar people.tar >twice.tar
+expect 0 fn-ingest twice.tar --store twice
+says out "$pictures records + $pictures duplicates"
 cp people.tar misnamed.tsv
 expect 0 fn-ingest misnamed.tsv --store way --threads 1
 same_store way tree misnamed.tsv
@@ -163,11 +166,33 @@ data = bytearray(open("many.tar", "rb").read())
 at = re.search(rb"many/m5[^\0]+\.jpg", data).start()
 data[at + 1] ^= 4  # a name: the sum of the header is wrong
 open("hurt.tar", "wb").write(data)
+data = bytearray(open("packed.zip", "rb").read())
+data[zipfile.ZipFile("packed.zip").infolist()[5].header_offset] ^= 1  # an entry that seems not to be there
+open("gone.zip", "wb").write(data)
+data = bytearray(open("people.tar", "rb").read())
+last = [m.start() for m in re.finditer(rb"people/[^\0]+\.jpg\0", data)][-1]
+open("no-mark.tar", "wb").write(data[:last])  # cut between two entries
+data[last] ^= 1
+open("last.tar", "wb").write(data)
 EOF
     expect 0 fn-ingest hurt.zip --store hurt --json
     says out "\"records\": $((pictures - 1)),"
     same "$(rejects hurt unreadable)" 1 "damaged entries"
     grep -q 'cannot be read out of the archive: .*CRC' hurt/rejects.tsv
+    rm -rf hurt
+    while read -r file says; do
+        expect 0 fn-ingest $file --store hurt --json
+        says out "\"records\": $((pictures - 1)),"
+        grep -q "$says" hurt/rejects.tsv || { echo "FAILED: not '$says'"; cat hurt/rejects.tsv; exit 1; }
+        rm -rf hurt
+    done <<EOF
+gone.zip the archive is damaged: $pictures entries are in its directory, but $((pictures - 1)) were found
+no-mark.tar the archive has no end mark
+last.tar the archive is damaged: behind [0-9]* entries no more were found
+EOF
+    head -c -1 packed.zip >cut
+    expect 1 fn-ingest cut --store hurt
+    says err "cut: damaged, or it ends early: the end of its directory is missing"
     rm -rf hurt
     expect 0 fn-ingest hurt.tar --store hurt --json
     says out "\"records\": $((many - 1)),"
