@@ -6,9 +6,13 @@
 
 #include "kernels/cpu/winograd_side.h"
 
-/* ROWS x 2 vectors of sums, and what is multiplied, fit into the registers: 16, or 32 of AVX-512.
- */
-enum { B = FN_BLOCK, ROWS = FN_BLOCK == 16 ? 12 : 4, SIDE = 9, PAD = 32 };
+enum {
+    B = FN_BLOCK,
+    ROWS =
+        FN_BLOCK == 16 ? 12 : 4, /* x 2 vectors of sums: fit into AVX-512's 32 registers, or 16 */
+    SIDE = 9,                    /* most positions, elements or outputs along a side */
+    PAD = 32                     /* floats between planes, which else lie powers of two apart */
+};
 
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 
@@ -19,7 +23,7 @@ static void about(int kind, size_t *outputs_, size_t *positions_, size_t *kernel
     *kernels_ = kernel(kind);
 }
 
-INLINE size_t plane_floats(size_t tiles, size_t c) /* of one position; not a power of two apart */
+INLINE size_t plane_floats(size_t tiles, size_t c) /* of one position */
 {
     return tiles * c + PAD;
 }
@@ -275,6 +279,18 @@ INLINE void products(size_t vectors, size_t tiles, const float *v, size_t c, con
         product(1, vectors, v + t * c, c, u, o, m + t * o);
 }
 
+/* These do not depend on the kind: one copy of each serves all. */
+static void products_pair(size_t tiles, const float *v, size_t c, const float *u, size_t o,
+                          float *m)
+{
+    products(2, tiles, v, c, u, o, m);
+}
+
+static void products_one(size_t tiles, const float *v, size_t c, const float *u, size_t o, float *m)
+{
+    products(1, tiles, v, c, u, o, m);
+}
+
 /* All positions of kernel element k, and a pair of blocks (or the last block alone). */
 INLINE void products_of(int kind, const struct fn_winograd_walk *a, size_t k, size_t block,
                         size_t tiles, size_t chunk, const float *v, const float *u, float *m)
@@ -286,10 +302,7 @@ INLINE void products_of(int kind, const struct fn_winograd_walk *a, size_t k, si
             size_t at = i * positions(kind) + j;
             const float *from = v + at * plane_floats(chunk, a->c);
             float *to = m + at * plane_floats(chunk, a->o) + block * B;
-            if (width > B)
-                products(2, tiles, from, a->c, u + place, a->o, to);
-            else
-                products(1, tiles, from, a->c, u + place, a->o, to);
+            (width > B ? products_pair : products_one)(tiles, from, a->c, u + place, a->o, to);
         }
 }
 
@@ -348,6 +361,18 @@ INLINE void outers(size_t vectors, size_t count, const float *v, size_t c, const
         outer(4, vectors, count, v + r, c, d, o, add, du + r * vectors * B);
 }
 
+static void outers_pair(size_t count, const float *v, size_t c, const float *d, size_t o, int add,
+                        float *du)
+{
+    outers(2, count, v, c, d, o, add, du);
+}
+
+static void outers_one(size_t count, const float *v, size_t c, const float *d, size_t o, int add,
+                       float *du)
+{
+    outers(1, count, v, c, d, o, add, du);
+}
+
 INLINE void gradient_of(int kind, const struct fn_winograd_walk *a, const float *v, const float *d,
                         size_t count, size_t chunk, int add, size_t begin, size_t end, float *du)
 {
@@ -360,10 +385,7 @@ INLINE void gradient_of(int kind, const struct fn_winograd_walk *a, const float 
             for (size_t j = k % n; j <= last_position(kind, k % n); j++, more = 1) {
                 const float *from_v = v + (i * p + j) * plane_floats(chunk, a->c);
                 const float *from_d = d + (i * p + j) * plane_floats(chunk, a->o) + block * B;
-                if (width > B)
-                    outers(2, count, from_v, a->c, from_d, a->o, more, to);
-                else
-                    outers(1, count, from_v, a->c, from_d, a->o, more, to);
+                (width > B ? outers_pair : outers_one)(count, from_v, a->c, from_d, a->o, more, to);
             }
     }
 }
