@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "kernels/start.h"
 #include "train/embed.h"
 #include "train/embed_inputs.h"
 #include "train/infer.h"
@@ -271,6 +272,7 @@ int main(int argc, char **argv)
     const char **operands = NULL;
     size_t count = 0;
     int rc;
+    fn_start(argv);
     fn_signals_setup();
     fn_log_setup(tool.name, FN_LOG_NORMAL);
     rc = fn_args_parse(&tool, argc, argv, &operands, &count);

@@ -6,6 +6,7 @@
 
 #include "base/args.h"
 #include "base/log.h"
+#include "kernels/start.h"
 #include "train/infer.h"
 #include "train/lfw_run.h"
 
@@ -230,6 +231,7 @@ int main(int argc, char **argv)
     const char **operands = NULL;
     size_t count = 0;
     int rc;
+    fn_start(argv);
     fn_signals_setup();
     fn_log_setup(tool.name, FN_LOG_NORMAL);
     rc = fn_args_parse(&tool, argc, argv, &operands, &count);

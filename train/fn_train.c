@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "kernels/start.h"
 #include "train/run.h"
 
 /* A line a figure on stdout, or all of it as JSON. */
@@ -34,6 +35,7 @@ int main(int argc, char **argv)
     struct fn_run *run = NULL;
     char *checkpoint = NULL;
     int rc;
+    fn_start(argv);
     fn_signals_setup();
     fn_log_setup(fn_train_tool()->name, FN_LOG_NORMAL);
     rc = fn_train_options_parse(argc, argv, &o, &checkpoint);
