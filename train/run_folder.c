@@ -14,33 +14,63 @@
 #include "base/log.h"
 #include "train/run_parts.h"
 
-/* A new folder named after this second, or one of the next. */
-static int make_folder(struct fn_run *r, const char *base)
+/* Whether two paths lead to one folder. */
+static int same_folder(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* Makes the pair of folders of this name: FN_EEXIST, without a trace, if one is another run's. */
+static int make_pair(struct fn_run *r, const char *models, const char *logs, const char *name)
+{
+    free(r->folder);
+    free(r->log_folder);
+    r->folder = fn_path_join(models, name);
+    r->log_folder = fn_path_join(logs, name);
+    if (!r->folder || !r->log_folder)
+        return FN_ENOMEM;
+    if (mkdir(r->folder, 0777) < 0)
+        return errno == EEXIST ? FN_EEXIST
+                               : fn_fail_errno("cannot make the run's folder %s", r->folder);
+    if (mkdir(r->log_folder, 0777) == 0 ||
+        (errno == EEXIST && same_folder(r->folder, r->log_folder)))
+        return FN_OK;
+    int rc = errno == EEXIST ? FN_EEXIST
+                             : fn_fail_errno("cannot make the run's folder %s", r->log_folder);
+    rmdir(r->folder);
+    return rc;
+}
+
+/* New folders named after this second, or one of the next: runs that start together share none,
+ * also where only their logs stand side by side. */
+static int make_folders(struct fn_run *r, const char *models, const char *logs)
 {
     enum { TRIES = 60 };
-    int rc = fn_mkdir_p(base);
+    int rc = fn_mkdir_p(models);
+    if (!rc)
+        rc = fn_mkdir_p(logs);
     for (int i = 0; i < TRIES && !rc; i++) {
         char name[32];
         time_t now = time(NULL) + i;
         struct tm tm;
         localtime_r(&now, &tm);
         strftime(name, sizeof name, "%Y%m%d-%H%M%S", &tm);
-        free(r->folder);
-        r->folder = fn_path_join(base, name);
-        if (!r->folder)
-            return FN_ENOMEM;
-        if (mkdir(r->folder, 0777) == 0) {
+        rc = make_pair(r, models, logs, name);
+        if (rc == FN_OK) {
             r->name = strdup(name);
             return r->name ? FN_OK : fn_fail(FN_ENOMEM, "no memory for a name");
         }
-        if (errno != EEXIST)
-            rc = fn_fail_errno("cannot make the run's folder %s", r->folder);
+        if (rc == FN_EEXIST)
+            rc = FN_OK;
     }
-    return rc ? rc : fn_fail(FN_EEXIST, "%s: every name of the last minute is taken", base);
+    return rc ? rc
+              : fn_fail(FN_EEXIST, "%s and %s: every name of the last minute is taken", models,
+                        logs);
 }
 
-/* The run of a checkpoint: the folder around it. */
-static int find_folder(struct fn_run *r)
+/* The run of a checkpoint: the folder around it, and the logs of its name. */
+static int find_folder(struct fn_run *r, const char *logs)
 {
     char *real = realpath(r->resumed, NULL), *slash = real ? strrchr(real, '/') : NULL;
     if (!slash || slash == real) {
@@ -50,7 +80,8 @@ static int find_folder(struct fn_run *r)
     *slash = 0;
     r->folder = real;
     r->name = strdup(strrchr(real, '/') + 1);
-    return r->name ? FN_OK : fn_fail(FN_ENOMEM, "no memory for a name");
+    r->log_folder = r->name ? fn_path_join(logs, r->name) : NULL;
+    return r->log_folder ? fn_mkdir_p(r->log_folder) : fn_fail(FN_ENOMEM, "no memory for a name");
 }
 
 static int lock_folder(struct fn_run *r)
@@ -107,13 +138,9 @@ int fn_run_folder_open(struct fn_run *r)
     char *logs = fn_path_home(r->o->logs_base_dir);
     int rc = models && logs ? FN_OK : FN_ENOMEM;
     if (!rc)
-        rc = r->resumed ? find_folder(r) : make_folder(r, models);
+        rc = r->resumed ? find_folder(r, logs) : make_folders(r, models, logs);
     if (!rc)
         rc = lock_folder(r);
-    if (!rc) {
-        r->log_folder = fn_path_join(logs, r->name);
-        rc = r->log_folder ? fn_mkdir_p(r->log_folder) : FN_ENOMEM;
-    }
     if (!rc)
         rc = write_arguments(r);
     if (!rc)

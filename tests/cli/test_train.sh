@@ -64,6 +64,14 @@ equal() {
     rm -rf "$1" "logs/$other"
 }
 
+# ---- runs that start in one second, with other models and the same logs ----
+for models in side1 side2 side3; do
+    fn-train "$@" --models_base_dir $models --logs_base_dir sidelogs --max_steps 1 --quiet >/dev/null &
+done
+wait
+same "$(ls side1 side2 side3 | grep -c '^20' || true)" 3 "runs side by side"
+same "$(ls sidelogs | wc -l)" 3 "logs of runs side by side"
+
 # ---- any number of loader workers ----
 expect 0 fn-train "$@" --models_base_dir four --nrof_preprocess_threads 4 --quiet
 equal four "4 loader workers"
