@@ -8,36 +8,6 @@
 #include "base/log.h"
 #include "train/run_parts.h"
 
-static int open_store(struct fn_run *r)
-{
-    const struct fn_train_options *o = r->o;
-    char *path = o->store ? fn_path_home(o->store) : fn_path_under(o->data_dir, o->data_path);
-    char *manifest = path ? fn_path_join(path, "manifest.json") : NULL;
-    const struct fn_store_info *info;
-    int rc = manifest ? FN_OK : FN_ENOMEM;
-    if (!rc && fn_is_dir(path) && !fn_is_file(manifest))
-        rc = fn_fail(FN_EFORMAT,
-                     "%s is a folder, but no store: 'fn-ingest --store db %s' makes one of its "
-                     "pictures; then give --store db",
-                     path, path);
-    if (!rc)
-        rc = fn_store_open(&r->store, path);
-    free(path);
-    free(manifest);
-    if (rc)
-        return rc;
-    info = fn_store_get_info(r->store);
-    fn_info("Store: %s, %llu pictures of %lu classes, content %s", info->path,
-            (unsigned long long)info->records, (unsigned long)info->classes, info->content_id);
-    if (o->random_crop && info->records &&
-        (info->min_w < o->image_size || info->min_h < o->image_size))
-        return fn_fail(FN_EMISMATCH,
-                       "%s has pictures of %d x %d: too small for random crops of %lld; give a "
-                       "smaller --image_size, or leave out --random_crop",
-                       info->path, info->min_w, info->min_h, (long long)o->image_size);
-    return FN_OK;
-}
-
 static int open_split(struct fn_run *r)
 {
     const struct fn_split_options options = {r->o->split_ratio, r->o->min_val, (uint64_t)r->o->seed,
@@ -89,7 +59,7 @@ static int open_lfw(struct fn_run *r)
     int rc = FN_OK;
     if (!o->lfw_dir || !o->lfw_dir[0])
         return FN_OK;
-    path = fn_path_under(o->data_dir, o->lfw_dir);
+    path = fn_train_options_lfw();
     pairs = fn_path_home(o->lfw_pairs);
     boxes = o->lfw_boxes ? fn_path_home(o->lfw_boxes) : NULL;
     manifest = path ? fn_path_join(path, "manifest.json") : NULL;
@@ -119,7 +89,7 @@ int fn_run_data_open(struct fn_run *r)
 {
     char *path = NULL;
     double rate;
-    int rc = open_store(r);
+    int rc = fn_run_store_open(r);
     if (!rc)
         rc = open_split(r);
     if (!rc && r->resumed)

@@ -126,6 +126,11 @@ struct fn_run {
 int fn_run_folder_open(struct fn_run *r); /* makes or finds the folders, locks, arguments.txt */
 void fn_run_folder_close(struct fn_run *r);
 
+/* run_store.c */
+/* Opens the store; of a tree under --data_path it makes one first, once. FN_EINTERRUPTED: while it
+ * was made. */
+int fn_run_store_open(struct fn_run *r);
+
 /* run_data.c */
 int fn_run_data_open(struct fn_run *r);
 void fn_run_data_close(struct fn_run *r);

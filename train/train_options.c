@@ -69,8 +69,13 @@ enum { MANY = 1000000000 };
 struct fn_arg fn_train_args[] = {
     HEADING("Where from, where to"),
     TEXT("store", store, "DIR", "the store to train on; without it, data_dir/data_path"),
-    TEXT("data_dir", data_dir, "DIR", "base of data_path and lfw_dir"),
-    TEXT("data_path", data_path, "DIR", "the store to train on, below data_dir"),
+    TEXT("data_dir", data_dir, "DIR",
+         "base of data_path and lfw_dir; without a data_path, what to train on"),
+    TEXT("data_path", data_path, "DIR",
+         "the store to train on, below data_dir; or class folders, as the original has them: a "
+         "store is made of them, once, by fn-ingest"),
+    TEXT("work_dir", work_dir, "DIR",
+         "such a store is made in its folder stores; without it, in that of models_base_dir"),
     TEXT("output_dir", output_dir, "DIR", "base of models_base_dir"),
     TEXT("models_base_dir", models_base_dir, "DIR",
          "a run's checkpoints go to a folder in it, named by date and time"),
@@ -167,7 +172,6 @@ struct fn_arg fn_train_args[] = {
     HEADING("Accepted and not used"),
     REAL("gpu_memory_fraction", gpu_memory_fraction, 0, 1, "memory is planned exactly"),
     INT("num_gpus", num_gpus, 0, 1024, "one GPU is used"),
-    TEXT("work_dir", work_dir, "DIR", "of the original's container"),
     TEXT("log_dir", log_dir, "DIR", "of the original's container"),
     FN_COMMON_ARGS(&fn_train_values.common),
     {.kind = FN_ARG_FLAG},

@@ -22,6 +22,7 @@ struct fn_train_options {
     struct fn_common common;
     /* where from, where to */
     const char *store, *data_dir, *data_path, *output_dir, *models_base_dir, *logs_base_dir;
+    const char *work_dir;
     const char *pretrained_model, *resume;
     /* the run */
     const char *loss, *device, *precision, *model_def;
@@ -52,7 +53,7 @@ struct fn_train_options {
     int64_t lfw_folds, lfw_batch, lfw_metric;
     int lfw_flip, lfw_subtract_mean;
     /* accepted for the sake of old command lines; nothing reads them */
-    const char *work_dir, *log_dir;
+    const char *log_dir;
     double gpu_memory_fraction;
     int64_t num_gpus;
 };
@@ -66,6 +67,16 @@ const struct fn_tool *fn_train_tool(void);
 int fn_train_options_parse(int argc, char **argv, const struct fn_train_options **options,
                            char **checkpoint);
 void fn_train_options_free(void);
+
+/* malloc'd paths, NULL when out of memory: what to train on, LFW's pictures. --store wins; else
+ * data_dir/data_path, and lfw_dir below data_dir. Without --data_path, data_dir itself is trained
+ * on and lfw_dir is taken as it is: so upstream's scripts have it, which know no --data_path. */
+char *fn_train_options_data(void);
+char *fn_train_options_lfw(void);
+
+/* What --store would have said: recorded and printed from now on, so that a resumed run finds it.
+ * Copied. FN_ENOMEM. */
+int fn_train_options_set_store(const char *path);
 
 /* "name: value" a line, as the original's arguments.txt. */
 void fn_train_options_print(FILE *out);

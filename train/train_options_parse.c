@@ -31,15 +31,17 @@ static const char *const bound[] = {"loss",
                                     "triplet_selection"};
 /* Recorded as absolute paths, so that a run can be resumed from anywhere. lfw_dir: where it does
  * not stand below data_dir. */
-static const char *const paths[] = {"store",        "data_dir", "lfw_pairs",
-                                    "lfw_boxes",    "lfw_dir",  "learning_rate_schedule_file",
-                                    "logs_base_dir"};
+static const char *const paths[] = {"store",         "data_dir", "lfw_pairs",
+                                    "lfw_boxes",     "lfw_dir",  "learning_rate_schedule_file",
+                                    "logs_base_dir", "work_dir"};
 /* Of this command, not of the run. */
 static const char *const passing[] = {"resume", "threads", "quiet", "verbose", "json"};
 
 static struct fn_train_state recorded; /* its options' texts are pointed to by the values */
 static const char **operands;
 static char **merged;
+static int upstream;    /* --data_dir without --data_path */
+static char *own_store; /* of fn_train_options_set_store */
 
 static int among(const char *name, const char *const *names, size_t count)
 {
@@ -89,7 +91,7 @@ void fn_train_options_print(FILE *out)
 /* Text as it is recorded, malloc'd; NULL: out of memory. */
 static char *recorded_text(const struct fn_arg *a, const char *text)
 {
-    int below = fn_train_values.data_dir && !strcmp(a->name, "lfw_dir");
+    int below = fn_train_values.data_dir && !upstream && !strcmp(a->name, "lfw_dir");
     char *cwd, *joined;
     if (!AMONG(a->name, paths) || below || !text[0] || text[0] == '/' || text[0] == '~')
         return strdup(text);
@@ -257,6 +259,8 @@ int fn_train_options_parse(int argc, char **argv, const struct fn_train_options 
         if (!rc)
             rc = parse_merged(argc, argv);
     }
+    upstream =
+        !fn_train_values.store && fn_train_values.data_dir && !fn_train_options_given("data_path");
     return rc ? rc : check_bases(&fn_train_values);
 }
 
@@ -268,6 +272,32 @@ void fn_train_options_free(void)
     free(merged);
     merged = NULL;
     fn_train_state_free(&recorded);
+    free(own_store);
+    own_store = NULL;
+}
+
+char *fn_train_options_data(void)
+{
+    const struct fn_train_options *o = &fn_train_values;
+    if (o->store)
+        return fn_path_home(o->store);
+    return upstream ? fn_path_home(o->data_dir) : fn_path_under(o->data_dir, o->data_path);
+}
+
+char *fn_train_options_lfw(void)
+{
+    const struct fn_train_options *o = &fn_train_values;
+    return fn_path_under(upstream ? NULL : o->data_dir, o->lfw_dir);
+}
+
+int fn_train_options_set_store(const char *path)
+{
+    char *copy = strdup(path);
+    if (!copy)
+        return fn_fail(FN_ENOMEM, "no memory for the store's path");
+    free(own_store);
+    fn_train_values.store = own_store = copy;
+    return FN_OK;
 }
 
 char *fn_path_home(const char *path)

@@ -234,22 +234,6 @@ says err "try a lower --learning_rate"
 expect 0 fn-train --resume warm/* --max_steps 0 --learning_rate 0.02 --threads 1
 same "$(sed 1d "logs/$(ls warm)/steps.tsv" | cut -f 1 | tr '\n' ' ')" "$(seq -s ' ' 1 21) " "steps after going back"
 
-# ---- the example's command line, flag for flag: it asks for its data, not about its flags ----
-expect 1 fn-train --logs_base_dir logs/facenet --models_base_dir models/facenet/ --data_dir . --data_path people/ \
-    --image_size 160 --model_def models.inception_resnet_v1 --lfw_dir lfw_mtcnnpy_160/ --learning_rate -1 \
-    --optimizer ADAM --max_nrof_epochs 150 --keep_probability 0.4 --random_flip \
-    --use_fixed_image_standardization --weight_decay 5e-4 --embedding_size 512 --output_dir O --log_dir L \
-    --num_gpus 1 --lfw_distance_metric 1 --lfw_use_flipped_images --lfw_subtract_mean \
-    --validation_set_split_ratio 0.01 --validate_every_n_epochs 5 \
-    --learning_rate_schedule_file lr.txt --lfw_pairs pairs.txt
-says err "./people/ is a folder, but no store"
-expect 1 fn-train --data_dir nowhere --data_path casia --gpu_memory_fraction=0.9 --work_dir=/data --center_loss_alfa 0.9 \
-    --prelogits_norm_p 2 --prelogits_hist_max 5 --nrof_preprocess_threads 4 --log_histograms --filter_percentile 90 \
-    --filter_min_nrof_images_per_class 2 --min_nrof_val_images_per_class 0.5 --learning_rate_decay_epochs 10 \
-    --learning_rate_decay_factor 0.9 --moving_average_decay 0.99 --seed 1 --people_per_batch 45 --images_per_person 40 \
-    --alpha 0.2 --lfw_nrof_folds 10 --lfw_batch_size 100 --random-rotate
-says err "nowhere"
-
 # ---- a full disk at a checkpoint: training goes on, the last checkpoint stands; at the end it is a failure ----
 if [ "$(id -u)" = 0 ] && mkdir small && mount -t tmpfs -o size=6m fn-test small 2>/dev/null; then
     trap 'umount small' EXIT
