@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "train/field.h"
 #include "train/split.h"
 
 #define HEADER "label\tclass\ttraining_images\tvalidation_images\n"
@@ -84,57 +85,13 @@ int fn_class_list_write(const struct fn_class_list *list, const char *path)
     return rc;
 }
 
-static int hex(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* \\ and \xNN -> bytes, in place; 0: another backslash, or not a class name. */
-static int unescape(char *text)
-{
-    char *to = text;
-    for (char *from = text; *from; from++) {
-        if (*from != '\\') {
-            *to++ = *from;
-        } else if (from[1] == '\\') {
-            *to++ = *++from;
-        } else if (from[1] == 'x' && hex(from[2]) >= 0 && hex(from[3]) >= 0) {
-            *to++ = (char)(hex(from[2]) << 4 | hex(from[3]));
-            from += 3;
-        } else {
-            return 0;
-        }
-    }
-    *to = 0;
-    return fn_name_ok(text, (size_t)(to - text)) && strlen(text) == (size_t)(to - text);
-}
-
-static int whole(const char *text, uint64_t *value)
-{
-    if (!text || strspn(text, "0123456789") != strlen(text) || !*text || strlen(text) > 18)
-        return 0;
-    *value = strtoull(text, NULL, 10);
-    return 1;
-}
-
-/* The part before the next tab, which becomes its end; *text moves behind it. */
-static char *cell(char **text)
-{
-    char *begin = *text;
-    if (!begin)
-        return NULL;
-    *text = strchr(begin, '\t');
-    if (*text)
-        *(*text)++ = 0;
-    return begin;
-}
-
 static int read_row(struct fn_class_list *l, uint32_t i, char *row, const char *path)
 {
     uint64_t label;
-    char *number = cell(&row), *name = cell(&row), *train = cell(&row), *val = cell(&row);
-    if (!whole(number, &label) || label != i || !name || !unescape(name) ||
-        !whole(train, &l->train[i]) || !whole(val, &l->val[i]) || row)
+    char *number = fn_field_next(&row), *name = fn_field_next(&row), *train = fn_field_next(&row),
+         *val = fn_field_next(&row);
+    if (!fn_field_whole(number, &label) || label != i || !name || !fn_field_name(name) ||
+        !fn_field_whole(train, &l->train[i]) || !fn_field_whole(val, &l->val[i]) || row)
         return fn_fail(FN_EFORMAT, "%s:%u: want label %u, a class name and two numbers of images",
                        path, i + 2, i);
     if (!(l->name[i] = strdup(name)))

@@ -140,8 +140,58 @@ int fn_embed_inputs_name(struct fn_embed_inputs *in, uint64_t id, struct fn_inpu
         split_path(in->paths[id], out);
         return FN_OK;
     }
-    rc = fn_reader_get(in->reader, id, &rec);
+    rc = fn_reader_peek(in->reader, id, &rec);
     if (!rc)
         *out = (struct fn_input_name){rec.class_name, rec.name, rec.class_bytes, rec.name_bytes};
+    return rc;
+}
+
+/* ---- classes -------------------------------------------------------------------------------- */
+struct class_key {
+    const char *name;
+    size_t bytes, id;
+};
+
+static int by_class(const void *a, const void *b)
+{
+    const struct class_key *x = a, *y = b;
+    size_t least = x->bytes < y->bytes ? x->bytes : y->bytes;
+    int order = memcmp(x->name, y->name, least);
+    return order ? order : (x->bytes > y->bytes) - (x->bytes < y->bytes);
+}
+
+static int label_files(const struct fn_embed_inputs *in, uint32_t *labels, uint32_t *classes)
+{
+    size_t count = (size_t)in->count;
+    struct class_key *keys = malloc(count * sizeof *keys);
+    if (!keys)
+        return fn_fail(FN_ENOMEM, "no memory for the classes of %zu pictures", count);
+    for (size_t i = 0; i < count; i++) {
+        struct fn_input_name name;
+        split_path(in->paths[i], &name);
+        keys[i] = (struct class_key){name.class_name, name.class_bytes, i};
+    }
+    qsort(keys, count, sizeof *keys, by_class);
+    *classes = 0;
+    for (size_t i = 0; i < count; i++) {
+        *classes += i == 0 || by_class(&keys[i - 1], &keys[i]) != 0;
+        labels[keys[i].id] = *classes - 1;
+    }
+    free(keys);
+    return FN_OK;
+}
+
+int fn_embed_inputs_labels(struct fn_embed_inputs *in, uint32_t **labels, uint32_t *classes)
+{
+    int rc = FN_OK;
+    *labels = malloc((size_t)in->count * sizeof **labels);
+    if (!*labels)
+        return fn_fail(FN_ENOMEM, "no memory for the classes of %llu pictures",
+                       (unsigned long long)in->count);
+    if (!in->store)
+        return label_files(in, *labels, classes);
+    *classes = fn_store_get_info(in->store)->classes;
+    for (uint64_t i = 0; i < in->count && !rc; i++)
+        rc = fn_store_label(in->store, i, &(*labels)[i]);
     return rc;
 }

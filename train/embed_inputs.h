@@ -30,6 +30,10 @@ int fn_embed_inputs_open(struct fn_embed_inputs *inputs, const char *store,
                          const char *const *operands, size_t count, const char *boxes, int size);
 void fn_embed_inputs_close(struct fn_embed_inputs *inputs);
 
+/* A number for the class of each id, 0 .. *classes - 1: the store's label, or folders by name.
+ * *labels is malloc'd. */
+int fn_embed_inputs_labels(struct fn_embed_inputs *inputs, uint32_t **labels, uint32_t *classes);
+
 /* Class and name of an id, not terminated, valid until the next call: of a record, or the last
  * folder and the file's name without its ending. */
 struct fn_input_name {

@@ -9,14 +9,16 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "kernels/start.h"
+#include "train/class_distance.h"
 #include "train/embed.h"
 #include "train/embed_inputs.h"
+#include "train/field.h"
 #include "train/infer.h"
 #include "train/npy.h"
 
 struct options {
     struct fn_common common;
-    const char *model, *output, *store, *boxes, *device;
+    const char *model, *output, *store, *boxes, *device, *class_distance;
     int64_t batch, image_size, workers;
     int flip, fixed, ema;
 };
@@ -52,6 +54,12 @@ static struct fn_arg args[] = {
      .value = &o.store,
      .metavar = "DIR",
      .help = "embed all records of a store, in order of id"},
+    {.name = "class_distance",
+     .kind = FN_ARG_STRING,
+     .value = &o.class_distance,
+     .metavar = "FILE.tsv",
+     .help = "also write how far each embedding lies from the mean of its class's: what "
+             "--filter_filename of fn-train reads"},
     {.name = "boxes",
      .kind = FN_ARG_STRING,
      .value = &o.boxes,
@@ -123,20 +131,9 @@ struct output {
     struct fn_out *tsv;
     size_t dims;
     uint64_t rows, unreadable;
+    uint8_t *left_out; /* [inputs->count]: 1: it has no row */
     double begin;
 };
-
-/* A name as one field: control bytes and the backslash as \xNN. */
-static void put_field(FILE *f, const char *bytes, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        unsigned char c = (unsigned char)bytes[i];
-        if (c < 32 || c == 127 || c == '\\')
-            fprintf(f, "\\x%02x", c);
-        else
-            putc(c, f);
-    }
-}
 
 static int put_rows(void *context, uint64_t first, size_t count, const float *rows,
                     const uint8_t *bad)
@@ -149,6 +146,7 @@ static int put_rows(void *context, uint64_t first, size_t count, const float *ro
         int rc;
         if (bad[i]) {
             out->unreadable++;
+            out->left_out[first + i] = 1;
             continue;
         }
         rc = fn_embed_inputs_name(out->inputs, first + i, &name);
@@ -157,9 +155,9 @@ static int put_rows(void *context, uint64_t first, size_t count, const float *ro
         if (rc)
             return rc;
         fprintf(tsv, "%llu\t", (unsigned long long)out->rows++);
-        put_field(tsv, name.class_name, name.class_bytes);
+        fn_field_put(tsv, name.class_name, name.class_bytes);
         putc('\t', tsv);
-        put_field(tsv, name.name, name.name_bytes);
+        fn_field_put(tsv, name.name, name.name_bytes);
         putc('\n', tsv);
     }
     seconds = fn_now() - out->begin;
@@ -212,6 +210,9 @@ static int embed_all(struct fn_infer *infer, struct fn_embed_inputs *inputs)
     struct fn_embed *embed = NULL;
     char *path = tsv_path();
     int rc = path ? FN_OK : fn_fail(FN_ENOMEM, "no memory for a path");
+    out.left_out = calloc(inputs->count, 1);
+    if (!rc && !out.left_out)
+        rc = fn_fail(FN_ENOMEM, "no memory for %llu pictures", (unsigned long long)inputs->count);
     if (!rc)
         rc = fn_embed_open(&embed, infer->exec, inputs->source, &options);
     if (!rc) {
@@ -231,11 +232,14 @@ static int embed_all(struct fn_infer *infer, struct fn_embed_inputs *inputs)
         rc = fn_npy_commit(out.npy);
     if (!rc)
         rc = fn_out_commit(out.tsv);
+    if (!rc && o.class_distance)
+        rc = fn_class_distance_write(o.class_distance, inputs, out.left_out, o.output, out.dims);
     if (!rc)
         rc = report(&out);
     fn_out_close(&out.tsv);
     fn_npy_close(&out.npy);
     fn_embed_close(&embed);
+    free(out.left_out);
     free(path);
     return rc;
 }

@@ -74,6 +74,18 @@ int fn_npy_commit(struct fn_npy *npy)
     return fn_out_commit(npy->out);
 }
 
+int fn_npy_map(struct fn_map *map, const char *path, uint64_t rows, size_t cols, const float **data)
+{
+    int rc = fn_map_open(map, path);
+    if (rc != FN_OK)
+        return rc;
+    if (map->bytes != HEADER_BYTES + rows * cols * sizeof **data)
+        return fn_fail(FN_EFORMAT, "%s: has not the %llu rows of %zu that were written to it", path,
+                       (unsigned long long)rows, cols);
+    *data = (const float *)(const void *)(map->data + HEADER_BYTES);
+    return FN_OK;
+}
+
 void fn_npy_close(struct fn_npy **npy)
 {
     if (!*npy)

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/file.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -16,7 +17,12 @@ extern "C" {
 struct fn_npy;
 int fn_npy_open(struct fn_npy **npy, const char *path, size_t cols);  /* cols >= 1 */
 int fn_npy_rows(struct fn_npy *npy, const float *rows, size_t count); /* (count, cols) */
-int fn_npy_commit(struct fn_npy *npy);  /* header with the final number of rows, fsync, rename */
+int fn_npy_commit(struct fn_npy *npy); /* header with the final number of rows, fsync, rename */
+
+/* A finished file of this writer, read in place: *data has (rows, cols) numbers until fn_map_close.
+ * FN_EFORMAT: it has another number of bytes. Little-endian machines only, as the format. */
+int fn_npy_map(struct fn_map *map, const char *path, uint64_t rows, size_t cols,
+               const float **data);
 void fn_npy_close(struct fn_npy **npy); /* without a commit: nothing is left */
 
 #ifdef __cplusplus

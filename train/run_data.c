@@ -6,18 +6,52 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "train/filter.h"
 #include "train/run_parts.h"
+
+/* --filter_filename: *dropped is a byte a record, or NULL. */
+static int filter(const struct fn_run *r, uint8_t **dropped)
+{
+    const struct fn_train_options *o = r->o;
+    struct fn_filter_options options = {NULL, o->filter_percentile, o->filter_min_images};
+    struct fn_filter_result result;
+    char *path;
+    int rc;
+    if (!o->filter_filename)
+        return FN_OK;
+    path = fn_path_home(o->filter_filename);
+    options.path = path;
+    rc = path ? fn_filter_read(dropped, r->store, &options, &result) : FN_ENOMEM;
+    if (!rc)
+        fn_info(
+            "Filter: %s has %llu pictures, %llu of them at a distance of %.5g or more; %llu are "
+            "left out, with %llu classes",
+            path, (unsigned long long)result.rows, (unsigned long long)result.far, result.threshold,
+            (unsigned long long)result.dropped, (unsigned long long)result.classes);
+    if (!rc && result.unknown)
+        fn_warn("%llu of the pictures to leave out are not in this store",
+                (unsigned long long)result.unknown);
+    free(path);
+    return rc;
+}
 
 static int open_split(struct fn_run *r)
 {
-    const struct fn_split_options options = {r->o->split_ratio, r->o->min_val, (uint64_t)r->o->seed,
-                                             NULL};
-    int rc = fn_split_open(&r->split, r->store, &options);
+    struct fn_split_options options = {r->o->split_ratio, r->o->min_val, (uint64_t)r->o->seed,
+                                       NULL};
+    uint8_t *dropped = NULL;
+    int rc = filter(r, &dropped);
+    options.dropped = dropped;
+    if (!rc)
+        rc = fn_split_open(&r->split, r->store, &options);
+    free(dropped);
     if (rc)
         return rc;
     rc = fn_class_list_of(&r->classes, r->split, r->store);
     fn_info("Number of classes in training set: %lu", (unsigned long)r->split->classes);
     fn_info("Number of examples in training set: %zu", r->split->train.count);
+    if (r->split->classes < 2 && r->loss->head == FN_HEAD_SOFTMAX)
+        fn_warn("with one class there is nothing to tell apart: every loss but weight decay is 0");
     fn_info("Number of classes in validation set: %lu", (unsigned long)r->split->val_classes);
     fn_info("Number of examples in validation set: %zu", r->split->val.count);
     r->sampler = (struct fn_sampler){(uint64_t)r->o->seed, &r->split->train};

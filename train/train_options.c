@@ -115,11 +115,12 @@ struct fn_arg fn_train_args[] = {
     INT("validate_every_n_epochs", validate_every, 1, MANY,
          "validate after every so many epochs, and at the end"),
     TEXT("filter_filename", filter_filename, "FILE",
-         "leave out the pictures farthest from their class's centre by this file"),
+         "leave out the pictures farthest from their class's centre, by the table that fn-embed "
+         "--class_distance writes"),
     REAL("filter_percentile", filter_percentile, 0, 100,
-         "which part of the pictures to keep with it"),
+         "which part of the pictures to keep with it; even 100 leaves out the very last"),
     INT("filter_min_nrof_images_per_class", filter_min_images, 0, MANY,
-         "leave out classes that have fewer images after it"),
+         "leave out classes that have fewer images after losing some to it"),
 
     HEADING("Loss and optimizer"),
     REAL("keep_probability", keep, 1e-6, 1, "of dropout before the bottleneck"),

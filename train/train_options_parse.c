@@ -33,7 +33,7 @@ static const char *const bound[] = {"loss",
  * not stand below data_dir. */
 static const char *const paths[] = {"store",         "data_dir", "lfw_pairs",
                                     "lfw_boxes",     "lfw_dir",  "learning_rate_schedule_file",
-                                    "logs_base_dir", "work_dir"};
+                                    "logs_base_dir", "work_dir", "filter_filename"};
 /* Of this command, not of the run. */
 static const char *const passing[] = {"resume", "threads", "quiet", "verbose", "json"};
 
@@ -170,10 +170,6 @@ static int check_bases(struct fn_train_options *o)
                        "--model_def %s: there is models.inception_resnet_v1 (and models.shrunken, "
                        "for tests); the other networks of the original are not built",
                        o->model_def);
-    if (o->filter_filename)
-        return fn_fail(FN_EUNSUPPORTED, "--filter_filename: filtering by distance to the class's "
-                                        "centre is not built in yet; fn-ingest --exclude leaves "
-                                        "out pictures by name");
     return !strcmp(o->loss, "triplet") ? check_triplet(o) : FN_OK;
 }
 
@@ -199,13 +195,19 @@ static char *as_argument(const char *name, const char *value)
 static int check_bound(const json_t *options)
 {
     for (const struct fn_arg *a = fn_train_args; a->name || !is_option(a); a++) {
-        char buf[64];
+        char buf[64], *record;
         const char *was, *is;
+        int differs;
         if (!is_option(a) || !AMONG(a->name, bound))
             continue;
         was = json_string_value(json_object_get(options, a->name));
         is = text_of(a, buf, sizeof buf);
-        if (was && is && strcmp(was, is) != 0)
+        record = is ? recorded_text(a, is) : NULL;
+        if (is && !record)
+            return fn_fail(FN_ENOMEM, "no memory for the run's options");
+        differs = was && record && strcmp(was, record) != 0;
+        free(record);
+        if (differs)
             return fn_fail(FN_EMISMATCH,
                            "--%s was %s when this run began and cannot become %s: begin a new run, "
                            "with --pretrained_model to keep the weights",
