@@ -47,6 +47,10 @@ struct fn_train_state {
     int64_t group, group_batches;
     int32_t *triplets;
     size_t triplet_rows;
+    /* Prelogits of the current epoch's batches so far, by min(|x|, --prelogits_hist_max) in bins of
+     * equal width; 1000 as in the original's stat.h5. */
+#define FN_PRELOGITS_BINS 1000
+    uint64_t prelogits[FN_PRELOGITS_BINS];
     int64_t best_step; /* of the best LFW accuracy so far; -1: none */
     double best_accuracy;
     int went_back; /* the one return to a checkpoint after steps that were not finite is used up */

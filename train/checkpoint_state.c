@@ -40,6 +40,21 @@ static int put_group(json_t *o, const struct fn_train_state *s)
     return bad || json_object_set_new(o, "triplets", triplets_json(s));
 }
 
+/* Trailing zeros are left out: most epochs fill the lower bins. */
+static int put_prelogits(json_t *o, const struct fn_train_state *s)
+{
+    json_t *a = json_array();
+    int bad = !a, used = FN_PRELOGITS_BINS;
+    while (used > 0 && !s->prelogits[used - 1])
+        used--;
+    for (int i = 0; i < used && !bad; i++)
+        bad = json_array_append_new(a, json_integer((json_int_t)s->prelogits[i]));
+    if (!bad)
+        return json_object_set_new(o, "prelogits_hist", a);
+    json_decref(a);
+    return bad;
+}
+
 /* Paths may hold any bytes; jansson wants UTF-8. */
 static int set_text(json_t *o, const char *key, const char *text)
 {
@@ -66,6 +81,7 @@ int fn_state_write(const char *path, const struct fn_train_state *s, const json_
         bad |= json_object_set_new(o, "average_total", json_real(s->average_total));
         bad |= json_object_set_new(o, "decay", json_real(s->decay));
         bad |= put_group(o, s);
+        bad |= put_prelogits(o, s);
         bad |= json_object_set_new(o, "best_step", json_integer(s->best_step));
         bad |= json_object_set_new(o, "best_accuracy", json_real(s->best_accuracy));
         bad |= json_object_set_new(o, "went_back", json_integer(s->went_back));
@@ -128,6 +144,19 @@ static int get_group(const json_t *o, const char *where, struct fn_train_state *
     return FN_OK;
 }
 
+/* Absent in checkpoints of a program that did not count them. */
+static int get_prelogits(const json_t *o, const char *where, struct fn_train_state *s)
+{
+    const json_t *a = json_object_get(o, "prelogits_hist");
+    for (size_t i = 0; i < json_array_size(a); i++) {
+        json_int_t count = json_integer_value(json_array_get(a, i));
+        if (i >= FN_PRELOGITS_BINS || count < 0)
+            return fn_fail(FN_EFORMAT, "%s: prelogits_hist is none", where);
+        s->prelogits[i] = (uint64_t)count;
+    }
+    return FN_OK;
+}
+
 static int read_fields(const json_t *o, const char *path, struct fn_train_state *s)
 {
     int64_t step = 0, seed = 0, validated = 0, went_back = 0;
@@ -163,6 +192,8 @@ static int read_fields(const json_t *o, const char *path, struct fn_train_state 
         rc = fn_json_real(o, "best_accuracy", path, &s->best_accuracy);
     if (!rc)
         rc = get_group(o, path, s);
+    if (!rc)
+        rc = get_prelogits(o, path, s);
     if (!rc)
         rc = fn_json_member(o, "options", JSON_OBJECT, path, &options);
     s->step = (uint64_t)step;

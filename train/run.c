@@ -85,6 +85,7 @@ void fn_run_close(struct fn_run **run)
     fn_run_data_close(r);
     fn_run_folder_close(r);
     fn_train_state_free(&r->state);
+    free(r->prelogits);
     free(r);
     *run = NULL;
 }

@@ -160,7 +160,8 @@ int fn_run_workers(const struct fn_run *r)
 {
     if (r->o->workers)
         return (int)r->o->workers;
-    return r->lag ? 4 : 1; /* processors that do not compute have time to decode */
+    return strcmp(r->be->name, "cuda") ? 1
+                                       : 4; /* processors that do not compute have time to decode */
 }
 
 static size_t image_bytes(const struct fn_run *r)

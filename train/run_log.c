@@ -5,6 +5,8 @@
  *     validation.tsv  a row a validation   keyed by epoch
  *     groups.tsv      a row a step group of triplet training
  *     epochs.tsv      a row an epoch
+ *     prelogits_hist.tsv  softmax: how often |prelogit| fell into each of 1,000 bins, by epoch;
+ *                     a row a bin that is not empty, by its lower end
  *     lfw_result.txt  as the original's: step at the epoch's start, accuracy, validation rate */
 #include <math.h>
 #include <stdlib.h>
@@ -57,6 +59,7 @@ static const struct {
       {"mean_distance", -1},
       {"time_selection", 3}},
      6},
+    {"prelogits_hist.tsv", "epoch", {{"low", -1}, {"count", 0}}, 2},
     {"steps.tsv",
      "step",
      {{"loss", -1}, {"reg_loss", -1}, {"active", -1}, {"triplets", 0}, {"learning_rate", -1}},
@@ -67,7 +70,9 @@ static const struct {
 static int table_of(const struct fn_run *r, int log)
 {
     if (r->loss->head == FN_HEAD_TRIPLET)
-        return log == FN_LOG_STEPS ? FN_LOG_COUNT : log == FN_LOG_VALIDATION ? -1 : log;
+        return log == FN_LOG_STEPS                                   ? FN_LOG_COUNT
+               : log == FN_LOG_VALIDATION || log == FN_LOG_PRELOGITS ? -1
+                                                                     : log;
     return log == FN_LOG_GROUPS ? -1 : log;
 }
 
@@ -82,6 +87,7 @@ static int64_t last_key(const struct fn_run *r, int table)
     case FN_LOG_VALIDATION:
         return r->state.epoch - !r->state.validated;
     case FN_LOG_EPOCHS:
+    case FN_LOG_PRELOGITS:
         return r->state.epoch - 1;
     case FN_LOG_GROUPS:
         return r->state.group - !r->state.triplets;
@@ -118,8 +124,7 @@ int fn_run_log_close(struct fn_run *r)
     return rc;
 }
 
-/* A full disk must not end a run: what could not be written is said, once a minute at most. */
-static int tolerate(struct fn_run *r, int rc)
+int fn_run_tolerate(struct fn_run *r, int rc)
 {
     if (rc != FN_ENOSPC && rc != FN_EIO)
         return rc;
@@ -132,12 +137,12 @@ static int tolerate(struct fn_run *r, int rc)
 
 int fn_run_log_row(struct fn_run *r, int table, int64_t key, const double *values)
 {
-    return tolerate(r, fn_metrics_row(r->metrics[table], key, values));
+    return fn_run_tolerate(r, fn_metrics_row(r->metrics[table], key, values));
 }
 
 int fn_run_log_event(struct fn_run *r, const char *tag, int64_t x, double value)
 {
-    return isfinite(value) ? tolerate(r, fn_events_scalar(r->events, tag, x, value)) : FN_OK;
+    return isfinite(value) ? fn_run_tolerate(r, fn_events_scalar(r->events, tag, x, value)) : FN_OK;
 }
 
 /* Seconds until the run ends, at this speed. */
@@ -220,10 +225,14 @@ void fn_run_log_figures(struct fn_run *r, const double l[FN_LOSS_COUNT],
     r->state.decay = l[FN_LOSS_DECAY];
 }
 
+int fn_run_log_detailed(const struct fn_run *r, uint64_t step)
+{
+    return step % EVENTS_EVERY == 0 && r->o->log_histograms;
+}
+
 int fn_run_log_every(struct fn_run *r, uint64_t step)
 {
-    return step % EVENTS_EVERY == 0 && r->o->log_histograms ? fn_run_log_histograms(r, step)
-                                                            : FN_OK;
+    return fn_run_log_detailed(r, step) ? fn_run_log_histograms(r, step) : FN_OK;
 }
 
 int fn_run_log_step(struct fn_run *r, const double l[FN_LOSS_COUNT], const struct fn_flight *flight,
@@ -247,6 +256,8 @@ int fn_run_log_step(struct fn_run *r, const double l[FN_LOSS_COUNT], const struc
     rc = fn_run_log_row(r, FN_LOG_STEPS, step, values);
     if (!rc && step % EVENTS_EVERY == 0)
         rc = events_of_step(r, l, flight->rate, step);
+    if (!rc)
+        rc = fn_run_log_prelogits(r, flight->n, flight->number);
     return rc ? rc : fn_run_log_every(r, flight->number);
 }
 
@@ -319,48 +330,18 @@ int fn_run_log_epoch(struct fn_run *r)
     if (!rc)
         rc = fn_run_log_row(r, FN_LOG_EPOCHS, r->state.epoch, values);
     if (!rc)
+        rc = fn_run_log_prelogits_epoch(r);
+    if (!rc)
         rc = fn_run_log_event(r, "time/total", (int64_t)r->state.step, f->train_s);
     for (int i = 0; i < FN_LOG_COUNT && !rc; i++)
-        rc = r->metrics[i] ? tolerate(r, fn_metrics_flush(r->metrics[i])) : FN_OK;
-    return rc ? rc : tolerate(r, fn_events_flush(r->events));
+        rc = r->metrics[i] ? fn_run_tolerate(r, fn_metrics_flush(r->metrics[i])) : FN_OK;
+    return rc ? rc : fn_run_tolerate(r, fn_events_flush(r->events));
 }
 
 int fn_run_log_sync(struct fn_run *r)
 {
     int rc = FN_OK;
     for (int i = 0; i < FN_LOG_COUNT && !rc; i++)
-        rc = r->metrics[i] ? tolerate(r, fn_metrics_sync(r->metrics[i])) : FN_OK;
-    return rc ? rc : tolerate(r, fn_events_checkpoint(r->events, (int64_t)r->state.step));
-}
-
-static int histogram(struct fn_run *r, int arena, size_t param, const char *tag, float *values,
-                     int64_t step)
-{
-    struct fn_histogram *h = calloc(1, sizeof *h);
-    int rc = h ? fn_model_get(r->model, arena, param, values, FN_F32)
-               : fn_fail(FN_ENOMEM, "no memory for a histogram");
-    if (!rc) {
-        fn_histogram_add(h, values, r->net->params[param].count);
-        rc = tolerate(r, fn_events_histogram(r->events, tag, step, h));
-    }
-    free(h);
-    return rc;
-}
-
-int fn_run_log_histograms(struct fn_run *r, uint64_t step)
-{
-    int rc = FN_OK;
-    for (size_t i = 0; i < r->net->trained_count && !rc; i++) {
-        const struct fn_net_param *p = &r->net->params[i];
-        float *values = malloc(p->count * sizeof *values);
-        char tag[FN_NET_NAME + 16];
-        if (!values)
-            return fn_fail(FN_ENOMEM, "no memory for a histogram");
-        rc = histogram(r, FN_ARENA_W, i, p->name, values, (int64_t)step);
-        snprintf(tag, sizeof tag, "%s/gradients", p->name);
-        if (!rc)
-            rc = histogram(r, FN_ARENA_GRAD, i, tag, values, (int64_t)step);
-        free(values);
-    }
-    return rc;
+        rc = r->metrics[i] ? fn_run_tolerate(r, fn_metrics_sync(r->metrics[i])) : FN_OK;
+    return rc ? rc : fn_run_tolerate(r, fn_events_checkpoint(r->events, (int64_t)r->state.step));
 }

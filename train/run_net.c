@@ -30,7 +30,7 @@ static int open_device(struct fn_run *r)
     if (why)
         fn_verbose("%s", why);
     info = r->be->info(r->dev);
-    r->lag = !strcmp(r->be->name, "cuda");
+    r->lag = !strcmp(r->be->name, "cuda") && !r->o->log_histograms;
     fn_info("Device: %s (%s), %s", r->be->name, info->device, r->o->precision);
     if (r->resumed &&
         (strcmp(r->state.backend, r->be->name) != 0 || strcmp(r->state.bits, info->bits) != 0))

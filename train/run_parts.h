@@ -32,7 +32,8 @@ enum {
     FN_LOG_VALIDATION, /* softmax */
     FN_LOG_EPOCHS,
     FN_LOG_LFW,
-    FN_LOG_GROUPS, /* triplet */
+    FN_LOG_GROUPS,    /* triplet */
+    FN_LOG_PRELOGITS, /* softmax */
     FN_LOG_COUNT
 };
 
@@ -108,7 +109,10 @@ struct fn_run {
     struct fn_exec *train, *eval; /* eval: NULL without validation and LFW */
     struct fn_step_options step;
     struct fn_model_record record;
-    int lag; /* steps between queueing and reading losses: 1 on devices that run by themselves */
+    /* Steps between queueing and reading losses: 1 on devices that run by themselves, but where
+     * --log_histograms looks into their memory between steps. */
+    int lag;
+    float *prelogits; /* of a batch, on the host */
     /* feeding */
     struct fn_ring train_ring, eval_ring;
     /* folders and logs */
@@ -160,12 +164,21 @@ int fn_run_log_line(struct fn_run *r, const struct fn_flight *flight);
 char *fn_run_log_tail(const struct fn_run *r, const struct fn_flight *flight, char *buf,
                       size_t cap);
 int fn_run_log_every(struct fn_run *r, uint64_t step); /* histograms, where they are due */
+/* A full disk must not end a run: what could not be written is said, once a minute at most. */
+int fn_run_tolerate(struct fn_run *r, int rc);
 int fn_run_log_validation(struct fn_run *r, uint64_t images);
 int fn_run_log_lfw(struct fn_run *r, const struct fn_lfw_result *result);
 int fn_run_log_epoch(struct fn_run *r);
 int fn_run_log_saved(struct fn_run *r, double seconds);
 int fn_run_log_sync(struct fn_run *r); /* all to the disk, with a mark: before a checkpoint */
-int fn_run_log_histograms(struct fn_run *r, uint64_t step);
+
+/* run_log_detail.c */
+int fn_run_log_detailed(const struct fn_run *r, uint64_t step); /* --log_histograms, and due */
+int fn_run_log_histograms(struct fn_run *r, uint64_t step);     /* weights and gradients */
+int fn_run_log_crops(struct fn_run *r, const uint8_t *images, int n); /* of the first batch */
+/* Counts those of the step that was read last; not on a device that is already at the next one. */
+int fn_run_log_prelogits(struct fn_run *r, int n, uint64_t step);
+int fn_run_log_prelogits_epoch(struct fn_run *r); /* writes the counts down, and begins anew */
 
 /* run_step.c */
 /* Queue the loader's next batch on this exec; read the losses of the one before, if there is one

@@ -24,6 +24,10 @@ static int start(struct fn_run *r, struct fn_exec *exec, double rate, struct fn_
     if (rc)
         return rc;
     r->figures.wait_s += fn_now() - f->begin;
+    if (r->state.step == 0)
+        rc = fn_run_log_crops(r, f->data.images, (int)n);
+    if (rc)
+        return rc;
     f->rate = fn_staircase(rate, o->decay_factor, o->decay_epochs, o->epoch_size, step.step);
     step.lr = f->rate;
     rc = r->be->batch_upload(r->dev, f->data.slot, f->data.images, bytes, f->data.labels, n,
