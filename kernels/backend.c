@@ -6,33 +6,46 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernels/module.h"
+
+static int load_cuda(const struct fn_backend **backend)
+{
+    return fn_module_load("FN_CUDA_MODULE", "libfn_cuda.so", backend);
+}
+
 /* Best first: the order in which "auto" tries. ref64 serves tests and is never taken by itself. */
 static const struct entry {
     const char *name;
-    const struct fn_backend *backend; /* NULL: not built in */
-    const char *missing;              /* what would build it in */
+    const struct fn_backend *backend;               /* NULL: not built in */
+    int (*load)(const struct fn_backend **backend); /* a module; or NULL */
+    const char *missing;                            /* what would build it in */
     int automatic;
 } entries[] = {
-    {"cuda", NULL, "this program was built without CUDA (CMake option FN_CUDA)", 1},
+    {"cuda", NULL, load_cuda, NULL, 1},
 #ifdef FN_HAVE_ONEDNN
-    {"cpu", &fn_backend_cpu, NULL, 1},
+    {"cpu", &fn_backend_cpu, NULL, NULL, 1},
 #else
-    {"cpu", NULL, "this program was built without oneDNN (CMake option FN_ONEDNN)", 1},
+    {"cpu", NULL, NULL, "this program was built without oneDNN (CMake option FN_ONEDNN)", 1},
 #endif
-    {"ref", &fn_backend_ref, NULL, 1},
-    {"ref64", &fn_backend_ref64, NULL, 0},
+    {"ref", &fn_backend_ref, NULL, NULL, 1},
+    {"ref64", &fn_backend_ref64, NULL, NULL, 0},
 };
 enum { ENTRIES = sizeof entries / sizeof entries[0] };
 
 static int open_entry(const struct entry *e, const struct fn_dev_options *options,
                       const struct fn_backend **backend, struct fn_dev **dev)
 {
-    if (!e->backend)
+    const struct fn_backend *table = e->backend;
+    int rc = FN_OK;
+    if (!table && !e->load)
         return fn_fail(FN_EUNSUPPORTED, "no device %s: %s", e->name, e->missing);
-    int rc = e->backend->open(dev, options);
+    if (!table)
+        rc = e->load(&table);
+    if (rc == FN_OK)
+        rc = table->open(dev, options);
     if (rc != FN_OK)
         return fn_fail_in(rc, "device %s", e->name);
-    *backend = e->backend;
+    *backend = table;
     return FN_OK;
 }
 

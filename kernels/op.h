@@ -41,6 +41,7 @@ extern "C" {
 #define FN_CHANNEL_ALIGN 16 /* widest block of oneDNN's layouts (AVX-512) */
 
 struct fn_dev; /* an opened device; each backend has its own definition */
+struct fn_recording;
 
 struct fn_tensor {
     int n, h, w, c;
@@ -56,13 +57,16 @@ enum fn_mem {
 };
 
 struct fn_dev_options {
-    int threads;   /* compute threads; 0: all cores. Ignored by a GPU */
-    int precision; /* enum fn_precision */
+    int threads;    /* compute threads; 0: all cores. Ignored by a GPU */
+    int precision;  /* enum fn_precision */
+    int allow_tf32; /* a GPU may round the inputs of fp32 products to 10 bits; others ignore it */
+    int deterministic; /* only algorithms that give the same bits every time; ref and cpu always do
+                        */
 };
 
 struct fn_dev_info {
     const char *backend; /* "cpu" */
-    char device[128];    /* for a person: "oneDNN 2.6.3, AVX-512, 2 threads" */
+    char device[192];    /* for a person: "oneDNN 2.6.3, AVX-512, 2 threads" */
     char bits[128];      /* what equal bits depend on: library version, instruction set, threads */
     size_t scalar_bytes, param_bytes;
     uint64_t memory_free; /* bytes that could be allocated now; 0: unknown */
@@ -103,7 +107,12 @@ struct fn_conv_shape {
 int fn_conv_out_h(const struct fn_conv_shape *s);
 int fn_conv_out_w(const struct fn_conv_shape *s);
 int fn_pool_out(int in); /* rows or columns after the max pool: floor((in - 3) / 2) + 1 */
-enum fn_pass { FN_FORWARD = 1, FN_BACKWARD_DATA = 2, FN_BACKWARD_WEIGHTS = 4 };
+enum fn_pass {
+    FN_FORWARD = 1,
+    FN_BACKWARD_DATA = 2,
+    FN_BACKWARD_WEIGHTS = 4,
+    FN_ACCUMULATE = 8 /* beside BACKWARD_DATA: dx may be added to, which can want scratch */
+};
 struct fn_conv; /* a plan */
 
 /* Saved by the forward pass in training, used by the backward pass and by update_moving:
@@ -117,6 +126,7 @@ struct fn_param_group {
     size_t begin, count; /* elements, in the backend's own layout (padding included: it stays 0) */
     int decay;           /* weight decay applies */
     int frozen; /* not trained: neither changed nor decayed (its EMA follows all the same) */
+    int conv;   /* weights of a convolution: the backend may keep a narrower copy (shadow_bind) */
 };
 
 /* Parallel arenas of param scalars. The first `trained` elements are trainable, the rest, up to
@@ -178,8 +188,10 @@ struct fn_backend {
 
     /* A batch of u8 images (n, h, w, 3) and int32 labels (n) in FN_MEM_HOST memory -> where the ops
      * find it. Upload starts a copy (a CPU returns the same pointers); use makes the following ops
-     * wait for it; release makes the host memory writable again once the ops so far are done with
-     * it, waiting if `wait`, else returning FN_EBUSY. slot: 0 .. FN_UPLOAD_SLOTS - 1. */
+     * wait for it: until the next use the addresses hold this batch (a GPU has one pair of them for
+     * all slots, which a larger batch moves); release makes the host memory writable again once the
+     * ops so far are done with it, waiting if `wait`, else returning FN_EBUSY. slot: 0 ..
+     * FN_UPLOAD_SLOTS - 1. */
     int (*batch_upload)(struct fn_dev *dev, int slot, const uint8_t *images, size_t image_bytes,
                         const int32_t *labels, size_t label_count, const uint8_t **dev_images,
                         const int32_t **dev_labels);
@@ -205,8 +217,8 @@ struct fn_backend {
     /* stats: 2 cout param scalars (mean, then biased variance of y), or NULL. */
     int (*conv_forward)(struct fn_dev *dev, const struct fn_conv *plan, const struct fn_tensor *x,
                         const void *w, const struct fn_tensor *y, void *stats);
-    /* dx: NULL (first layer), or written, or added to with `accumulate`. dw: overwritten, or NULL.
-     */
+    /* dx: NULL (first layer), or written, or added to with `accumulate` (plans with FN_ACCUMULATE).
+     * dw: overwritten, or NULL. */
     int (*conv_backward)(struct fn_dev *dev, const struct fn_conv *plan, const struct fn_tensor *x,
                          const void *w, const struct fn_tensor *dy, const struct fn_tensor *dx,
                          int accumulate, void *dw);
@@ -306,6 +318,26 @@ struct fn_backend {
     /* Hand over the losses gathered since the last post, and start from zero. slot: 0 .. 3. */
     int (*losses_post)(struct fn_dev *dev, int slot);
     int (*losses_wait)(struct fn_dev *dev, int slot, double losses[FN_LOSS_COUNT]);
+
+    /* ---- optional: NULL where a backend has no use for them ---- */
+
+    /* What the device keeps beside a model's arenas (bf16: narrow copies of convolutions' weights,
+     * and their gradients): bytes of device memory, then where it is; zeroed, the caller's, until
+     * the next bind (data NULL: ends it). One model a device. Weights outside work too, but every
+     * op converts them anew. From then on the gradients of convolutions are found by conv_export
+     * and update only, and weights are changed by import, write, zero and update only. */
+    size_t (*shadow_bytes)(const struct fn_dev *dev, const struct fn_params *params, int training);
+    int (*shadow_bind)(struct fn_dev *dev, const struct fn_params *params, void *data);
+
+    /* A recording: the ops between begin and end are kept, not run; replay runs them. All of them
+     * must have been run once before with the same arguments. Not among them: what waits, plans or
+     * allocates, uploads and step_begin (whose scalars a replay reads anew), losses_post. end: out
+     * NULL drops what was recorded (after a failed op). replay: FN_EBUSY, nothing run: memory that
+     * the recording uses has moved since; record anew. */
+    int (*record_begin)(struct fn_dev *dev);
+    int (*record_end)(struct fn_dev *dev, struct fn_recording **out);
+    int (*replay)(struct fn_dev *dev, const struct fn_recording *recording);
+    void (*record_free)(struct fn_recording **recording);
 };
 #define FN_UPLOAD_SLOTS 8
 #define FN_BN_EPSILON 1e-3 /* batch_norm_params of the original network */

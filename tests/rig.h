@@ -34,7 +34,8 @@ struct rig_options {
 static inline int rig_open(struct rig *r, const struct rig_options *o)
 {
     /* A small network is not worth two threads, and they wait for each other on a busy machine. */
-    const struct fn_dev_options dev = {strcmp(o->network, "shrunken") ? 2 : 1, FN_FP32};
+    const struct fn_dev_options dev = {.threads = strcmp(o->network, "shrunken") ? 2 : 1,
+                                       .precision = FN_FP32};
     const struct fn_net_options net = {o->network, o->image_size, o->embedding, o->classes};
     const struct fn_model_options model = {o->training, o->optimizer, o->ema};
     const struct fn_exec_options exec = {o->n, o->training, o->head};

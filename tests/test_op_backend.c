@@ -78,14 +78,15 @@ static void test_auto(void **state)
     backend->close(&dev);
 }
 
-/* No slot of a table is empty. */
+/* No slot of a table is empty, but for the optional ones at its end. */
 static void test_tables(void **state)
 {
     (void)state;
     for (int i = -1; i < 0 || fn_check_backend(i); i++) {
         struct fn_check c;
         assert_true(fn_check_open(&c, i < 0 ? "ref64" : fn_check_backend(i), 1));
-        for (size_t at = 0; at < sizeof *c.backend; at += sizeof(void (*)(void))) {
+        for (size_t at = 0; at < offsetof(struct fn_backend, shadow_bytes);
+             at += sizeof(void (*)(void))) {
             void (*slot)(void);
             memcpy(&slot, (const char *)c.backend + at, sizeof slot);
             if (!slot)

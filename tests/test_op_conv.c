@@ -111,7 +111,8 @@ static void conv_forward(struct fn_check *c, const struct conv *v, const struct 
 static void run_conv(struct fn_check *c, const void *the_case)
 {
     const struct fn_conv_shape *s = the_case;
-    struct conv v = conv_make(c, s, FN_FORWARD | FN_BACKWARD_DATA | FN_BACKWARD_WEIGHTS);
+    struct conv v =
+        conv_make(c, s, FN_FORWARD | FN_BACKWARD_DATA | FN_BACKWARD_WEIGHTS | FN_ACCUMULATE);
     const struct fn_tensor x = fn_check_tensor(c, s->n, s->h, s->w, s->cin, 4);
     conv_forward(c, &v, &x);
     keep_weights(c, "w", v.plan, v.w, v.count);

@@ -103,7 +103,7 @@ enum { TRAINED = 1003, CHANNELS_A = 16, CHANNELS_B = 48, TOTAL = TRAINED + 2 * 1
 
 /* A gap at 5, 6 and from 1000 on: no group, so nothing may change there. */
 static const struct fn_param_group ugly_groups[] = {
-    {0, 5, 1, 0}, {7, 1, 0, 0}, {8, 600, 1, 0}, {608, 33, 1, 1}, {641, 359, 0, 0},
+    {0, 5, 1, 0, 0}, {7, 1, 0, 0, 0}, {8, 600, 1, 0, 1}, {608, 33, 1, 1, 0}, {641, 359, 0, 0, 0},
 };
 static const struct fn_moving_group moving_groups[] = {
     {TRAINED, CHANNELS_A, 12.0 / 11},

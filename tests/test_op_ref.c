@@ -32,7 +32,7 @@ static struct conv conv_make(struct fn_probe *p)
     struct fn_check *k = &p->k;
     struct conv v;
     size_t workspace;
-    assert_ok(k->backend->conv_plan(k->dev, s, 7, &v.plan, &workspace));
+    assert_ok(k->backend->conv_plan(k->dev, s, 15, &v.plan, &workspace));
     fn_check_workspace(k, workspace);
     v.x = fn_probe_tensor(p, s->n, s->h, s->w, s->cin, p->in[0]);
     v.y = fn_probe_tensor(p, s->n, fn_conv_out_h(s), fn_conv_out_w(s), s->cout, NULL);

@@ -35,7 +35,8 @@ static int plan_node(struct fn_exec *x, size_t i)
                                         node->stride, node->same, node->out.c};
         int passes = FN_FORWARD;
         if (x->options.training)
-            passes |= FN_BACKWARD_WEIGHTS | (node->in.buffer ? FN_BACKWARD_DATA : 0);
+            passes |= FN_BACKWARD_WEIGHTS | (node->in.buffer ? FN_BACKWARD_DATA : 0) |
+                      (x->layout.node[i].accumulate ? FN_ACCUMULATE : 0);
         rc = m->be->conv_plan(m->dev, &s, passes, &x->units[i].plan, &bytes);
         return rc ? fn_fail_in(rc, "%s", node->name) : want_workspace(x, bytes);
     }

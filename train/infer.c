@@ -9,7 +9,7 @@
 
 static int open_device(struct fn_infer *f, const struct fn_infer_options *o)
 {
-    const struct fn_dev_options dev = {o->threads, FN_FP32};
+    const struct fn_dev_options dev = {.threads = o->threads, .precision = FN_FP32};
     const char *why = NULL;
     int rc = fn_backend_open(o->device, &dev, &f->be, &f->dev, &why);
     if (rc)

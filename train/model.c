@@ -56,7 +56,8 @@ static void place_all(struct fn_model *m)
         at += m->count[i];
         if (i < net->trained_count) {
             m->groups[i] = (struct fn_param_group){m->begin[i], m->count[i],
-                                                   kind == FN_PARAM_CONV || kind == FN_PARAM_FC, 0};
+                                                   kind == FN_PARAM_CONV || kind == FN_PARAM_FC, 0,
+                                                   kind == FN_PARAM_CONV};
             m->params.trained = aligned(at);
         }
     }

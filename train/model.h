@@ -55,6 +55,7 @@ struct fn_model {
     const struct fn_conv **plan;   /* [net->param_count]: of the first exec, for layouts; or NULL */
     struct fn_param_group *groups; /* [net->trained_count] */
     struct fn_params params;       /* arenas: NULL where not used or not yet committed */
+    void *shadow;                  /* what the device keeps beside the arenas; or NULL */
     void *centers;                 /* (classes, embedding); NULL without training a head */
     struct fn_exec *exec[FN_MODEL_EXECS];
     size_t exec_count;

@@ -38,6 +38,12 @@ static uint64_t center_bytes(const struct fn_model *m)
            m->be->info(m->dev)->param_bytes;
 }
 
+/* What the device keeps beside the arenas. */
+static size_t shadow_bytes(const struct fn_model *m)
+{
+    return m->be->shadow_bytes ? m->be->shadow_bytes(m->dev, &m->params, m->options.training) : 0;
+}
+
 static void fill(struct table *t, const struct fn_model *m, const struct fn_memory_row *extra,
                  size_t extra_count)
 {
@@ -51,6 +57,7 @@ static void fill(struct table *t, const struct fn_model *m, const struct fn_memo
         add(t, "statistics", (p->total - p->trained) * scalar);
     }
     add(t, "moving averages", m->options.ema ? p->total * scalar : 0);
+    add(t, "bf16 weights", shadow_bytes(m));
     add(t, "centers", center_bytes(m));
     add(t, "activations", m->activation_bytes);
     add(t, "workspace", m->workspace_bytes);
@@ -133,7 +140,7 @@ static int take_all(struct fn_model *m)
 {
     struct fn_params *p = &m->params;
     size_t scalar = m->be->info(m->dev)->param_bytes, trained = p->trained * scalar;
-    size_t centers = (size_t)center_bytes(m);
+    size_t centers = (size_t)center_bytes(m), shadow = shadow_bytes(m);
     int rc = take(m, p->total * scalar, &p->w);
     if (!rc && m->options.training)
         rc = take(m, trained, &p->grad);
@@ -145,6 +152,10 @@ static int take_all(struct fn_model *m)
         rc = take(m, (p->total - p->trained) * scalar, &p->batch);
     if (!rc && m->options.ema)
         rc = take(m, p->total * scalar, &p->ema);
+    if (!rc && shadow)
+        rc = take(m, shadow, &m->shadow);
+    if (!rc && shadow)
+        rc = m->be->shadow_bind(m->dev, p, m->shadow);
     if (!rc && centers)
         rc = take(m, centers, &m->centers);
     if (!rc)
@@ -207,14 +218,16 @@ int fn_model_grow_workspace(struct fn_model *m, size_t bytes)
 void fn_model_close(struct fn_model **model)
 {
     struct fn_model *m = model ? *model : NULL;
-    void *taken[9];
+    void *taken[10];
     if (!m)
         return;
+    if (m->shadow)
+        (void)m->be->shadow_bind(m->dev, &m->params, NULL);
     for (size_t i = 0; i < m->exec_count; i++)
         fn_exec_close(&m->exec[i]);
     memcpy(taken,
            (void *[]){m->params.w, m->params.grad, m->params.slot1, m->params.slot2, m->params.ema,
-                      m->params.batch, m->centers, m->activations, m->workspace},
+                      m->params.batch, m->shadow, m->centers, m->activations, m->workspace},
            sizeof taken);
     for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
         if (taken[i])

@@ -20,15 +20,17 @@ static int optimizer_of(const char *name)
 
 static int open_device(struct fn_run *r)
 {
-    const struct fn_dev_options options = {(int)r->o->common.threads,
-                                           !strcmp(r->o->precision, "bf16") ? FN_BF16 : FN_FP32};
+    const struct fn_dev_options options = {
+        .threads = (int)r->o->common.threads,
+        .precision = !strcmp(r->o->precision, "bf16") ? FN_BF16 : FN_FP32,
+    };
     const struct fn_dev_info *info;
     const char *why = NULL;
     int rc = fn_backend_open(r->o->device, &options, &r->be, &r->dev, &why);
     if (rc)
         return rc;
     if (why)
-        fn_verbose("%s", why);
+        fn_info("%s", why);
     info = r->be->info(r->dev);
     r->lag = !strcmp(r->be->name, "cuda") && !r->o->log_histograms;
     fn_info("Device: %s (%s), %s", r->be->name, info->device, r->o->precision);

@@ -24,17 +24,22 @@ static void cut(struct cutter *c, size_t begin, size_t end, uint32_t flags)
     }
 }
 
-size_t fn_k_chunks(const struct fn_params *params, struct fn_k_chunk *chunks, size_t most)
+static uint32_t flags_of(const struct fn_param_group *g, int narrow)
+{
+    if (g->frozen)
+        return 0;
+    return FN_K_TRAIN | (g->decay ? FN_K_DECAY : 0) | (narrow && g->conv ? FN_K_NARROW : 0);
+}
+
+size_t fn_k_chunks(const struct fn_params *params, int narrow, struct fn_k_chunk *chunks,
+                   size_t most)
 {
     struct cutter c = {.chunks = chunks, .most = most};
     size_t done = 0;
     for (size_t i = 0; i < params->group_count; i++) {
         const struct fn_param_group *g = &params->groups[i];
         cut(&c, done, g->begin, 0);
-        cut(&c, g->begin, g->begin + g->count,
-            g->frozen  ? 0
-            : g->decay ? FN_K_TRAIN | FN_K_DECAY
-                       : FN_K_TRAIN);
+        cut(&c, g->begin, g->begin + g->count, flags_of(g, narrow));
         done = g->begin + g->count;
     }
     cut(&c, done, params->total, 0);

@@ -18,7 +18,10 @@
 extern "C" {
 #endif
 
-enum { FN_CUDA_LOSS_SLOTS = 4 };
+enum {
+    FN_CUDA_LOSS_SLOTS = 4,
+    FN_CUDA_MOVING = 4 /* tables of moving statistics: batch sizes in use at a time */
+};
 
 /* A table on the device, and the host's array that it was made from. */
 struct fn_cuda_table {
@@ -29,17 +32,31 @@ struct fn_cuda_table {
 };
 
 struct fn_cuda_runtime; /* streams, events, pinned memory: the device's own */
+struct fn_cuda_dnn;     /* the convolution library's handle, and all plans */
+
+/* bf16 beside the arenas of the bound model, element by element; the parts of convolutions' weights
+ * are in use, the rest is 0. */
+struct fn_cuda_shadow {
+    const float *w, *grad; /* the arenas; grad NULL: no training */
+    size_t trained;        /* elements */
+    uint16_t *w16, *grad16;
+};
 
 struct fn_dev {
     struct fn_dev_info info;
     int bf16; /* activations are */
+    int allow_tf32, deterministic;
     struct fn_k_queue queue;
     void *workspace; /* the caller's, for convolutions */
     size_t workspace_bytes;
-    struct fn_cuda_table chunks, moving;
-    float *distances; /* device memory, grows */
+    struct fn_cuda_table chunks, moving[FN_CUDA_MOVING];
+    unsigned moving_next;
+    struct fn_cuda_shadow shadow; /* w NULL: none */
+    float *distances;             /* device memory, grows */
     size_t distances_bytes;
+    uint64_t moves; /* changes of addresses that a recording may hold */
     struct fn_cuda_runtime *runtime;
+    struct fn_cuda_dnn *dnn;
 };
 
 /* Type of the numbers of t: enum fn_k_type. Rows are fp32 always. */
@@ -87,8 +104,12 @@ int fn_cuda_batch_use(struct fn_dev *dev, int slot);
 int fn_cuda_batch_release(struct fn_dev *dev, int slot, int wait);
 int fn_cuda_losses_post(struct fn_dev *dev, int slot);
 int fn_cuda_losses_wait(struct fn_dev *dev, int slot, double losses[FN_LOSS_COUNT]);
+int fn_cuda_record_begin(struct fn_dev *dev);
+int fn_cuda_record_end(struct fn_dev *dev, struct fn_recording **out);
+int fn_cuda_replay(struct fn_dev *dev, const struct fn_recording *recording);
+void fn_cuda_record_free(struct fn_recording **recording);
 
-/* Of the convolution library: convolutions and matrix products. */
+/* Of the convolution library: convolutions (conv.c) and matrix products (fc.c). */
 int fn_cuda_conv_plan(struct fn_dev *dev, const struct fn_conv_shape *shape, int passes,
                       struct fn_conv **plan, size_t *workspace);
 void fn_cuda_conv_free(struct fn_conv **plan);
@@ -109,7 +130,19 @@ int fn_cuda_fc_backward(struct fn_dev *dev, const struct fn_tensor *x, const voi
                         const struct fn_tensor *dy, const struct fn_tensor *dx, int accumulate,
                         void *dw, void *db);
 
+/* shadow.c */
+size_t fn_cuda_shadow_bytes(const struct fn_dev *dev, const struct fn_params *params, int training);
+int fn_cuda_shadow_bind(struct fn_dev *dev, const struct fn_params *params, void *data);
+/* These `bytes` at `data` were written: the copies of what is a weight there follow. */
+int fn_cuda_shadow_refresh(struct fn_dev *dev, const void *data, size_t bytes);
+/* The bf16 copy of weights, the bf16 gradient of an address in the gradient's arena; NULL: none. */
+uint16_t *fn_cuda_shadow_w(const struct fn_dev *dev, const void *w);
+uint16_t *fn_cuda_shadow_grad(const struct fn_dev *dev, const void *dw);
+
 /* tensor.c */
+/* To the nearest, ties to even, as the device rounds; and back. */
+uint16_t fn_cuda_bf16_of(float x);
+float fn_cuda_float_of(uint16_t bits);
 size_t fn_cuda_tensor_bytes(const struct fn_dev *dev, int n, int h, int w, int ctotal);
 int fn_cuda_tensor_import(struct fn_dev *dev, const void *host, int type,
                           const struct fn_tensor *t);

@@ -66,6 +66,9 @@ struct fn_k_queue {
 size_t fn_k_scratch_bytes(void);
 struct fn_k_scratch fn_k_scratch_of(void *memory);
 
+/* The step's scalars, in `step` by value, to the device's state. */
+int fn_k_step_begin(const struct fn_k_queue *q, const struct fn_k_step *step);
+
 /* y's channels after the third, up to ctotal (3, 4 or 8), become 0. */
 int fn_k_standardize(const struct fn_k_queue *q, int type, const uint8_t *images, int per_image,
                      int mirror, const struct fn_tensor *y);
@@ -138,8 +141,10 @@ enum fn_k_chunk_flag {
 enum { FN_K_CHUNK = 4096 };
 
 /* Cuts [0, total) of the arenas into chunks; returns how many there are, of which at most `most`
- * are written. All but the first of a group begin at multiples of 4. Runs on the host. */
-size_t fn_k_chunks(const struct fn_params *params, struct fn_k_chunk *chunks, size_t most);
+ * are written. All but the first of a group begin at multiples of 4. narrow: convolutions' weights
+ * have bf16 gradients and copies. Runs on the host. */
+size_t fn_k_chunks(const struct fn_params *params, int narrow, struct fn_k_chunk *chunks,
+                   size_t most);
 
 /* All arenas as in fn_params; grad16, w16: parallel to w, or NULL where no chunk is NARROW. */
 struct fn_k_arenas {

@@ -18,7 +18,7 @@ struct fn_plan {
     desc made[DESCRIPTORS]; /* all but the plan, in the order they were made */
     int count;
     desc plan;
-    int64_t workspace;
+    int64_t workspace, number; /* bytes; cuDNN's number of the engine */
     char engine[96];
 };
 
@@ -233,6 +233,21 @@ static int read_notes(desc configuration, struct notes *n)
     return FN_OK;
 }
 
+/* Whether an engine may be used for this request, or why not. */
+static int check_engine(const struct notes *n, const struct fn_plan_request *r)
+{
+    const long long number = (long long)n->engine;
+    if (r->deterministic && n->nondeterministic)
+        return fn_fail(FN_EUNSUPPORTED, "engine %lld does not repeat its bits", number);
+    if (!r->bf16 && !r->allow_tf32 && (n->tensor_core || n->down_convert))
+        return fn_fail(FN_EUNSUPPORTED, "engine %lld rounds fp32", number);
+    for (int i = 0; i < r->banned_count; i++)
+        if (r->banned[i].engine == n->engine && r->banned[i].pass == r->pass &&
+            r->banned[i].bf16 == r->bf16)
+            return fn_fail(FN_EUNSUPPORTED, "engine %lld gave wrong results", number);
+    return FN_OK;
+}
+
 /* A finalized plan of this configuration, or why there is none. */
 static int try_configuration(struct fn_plan *p, struct cudnnContext *handle, desc configuration,
                              const struct fn_plan_request *r, const char *from)
@@ -240,13 +255,10 @@ static int try_configuration(struct fn_plan *p, struct cudnnContext *handle, des
     struct notes n;
     int64_t count = 0;
     int rc = read_notes(configuration, &n);
+    if (!rc)
+        rc = check_engine(&n, r);
     if (rc)
         return rc;
-    if (n.nondeterministic)
-        return fn_fail(FN_EUNSUPPORTED, "engine %lld does not repeat its bits",
-                       (long long)n.engine);
-    if (!r->bf16 && !r->allow_tf32 && (n.tensor_core || n.down_convert))
-        return fn_fail(FN_EUNSUPPORTED, "engine %lld rounds fp32", (long long)n.engine);
     DNN(cudnnBackendCreateDescriptor(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, &p->plan));
     rc = set_desc(p->plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration);
     if (!rc && handle)
@@ -265,6 +277,7 @@ static int try_configuration(struct fn_plan *p, struct cudnnContext *handle, des
         p->plan = NULL;
         return rc;
     }
+    p->number = n.engine;
     snprintf(p->engine, sizeof p->engine, "engine %lld, %s%s", (long long)n.engine, from,
              n.tensor_core ? ", tensor cores" : "");
     return FN_OK;
@@ -381,6 +394,11 @@ size_t fn_plan_workspace(const struct fn_plan *plan)
 const char *fn_plan_engine(const struct fn_plan *plan)
 {
     return plan->engine;
+}
+
+int64_t fn_plan_engine_number(const struct fn_plan *plan)
+{
+    return plan->number;
 }
 
 int fn_plan_run(const struct fn_plan *plan, struct cudnnContext *handle, void *x, void *w, void *y,

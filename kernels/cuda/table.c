@@ -57,4 +57,10 @@ const struct fn_backend fn_backend_cuda = {
     .update_moving = fn_cuda_update_moving,
     .losses_post = fn_cuda_losses_post,
     .losses_wait = fn_cuda_losses_wait,
+    .shadow_bytes = fn_cuda_shadow_bytes,
+    .shadow_bind = fn_cuda_shadow_bind,
+    .record_begin = fn_cuda_record_begin,
+    .record_end = fn_cuda_record_end,
+    .replay = fn_cuda_replay,
+    .record_free = fn_cuda_record_free,
 };

@@ -20,8 +20,7 @@ size_t fn_cuda_tensor_bytes(const struct fn_dev *dev, int n, int h, int w, int c
     return count * scalar_bytes(fn_cuda_type(dev, &t));
 }
 
-/* To the nearest, ties to even, as the device rounds. */
-static uint16_t bf16_of(float x)
+uint16_t fn_cuda_bf16_of(float x)
 {
     uint32_t u;
     memcpy(&u, &x, sizeof u);
@@ -31,7 +30,7 @@ static uint16_t bf16_of(float x)
     return (uint16_t)(u >> 16);
 }
 
-static float float_of(uint16_t bits)
+float fn_cuda_float_of(uint16_t bits)
 {
     const uint32_t u = (uint32_t)bits << 16;
     float x;
@@ -61,7 +60,7 @@ int fn_cuda_tensor_import(struct fn_dev *dev, const void *host, int type, const 
             const size_t at = p * (size_t)t->ctotal + (size_t)t->c0 + k;
             const float v = (float)fn_host_get(host, type, p * c + k);
             if (stored == FN_K_BF16)
-                ((uint16_t *)copy)[at] = bf16_of(v);
+                ((uint16_t *)copy)[at] = fn_cuda_bf16_of(v);
             else
                 ((float *)copy)[at] = v;
         }
@@ -86,7 +85,7 @@ int fn_cuda_tensor_export(struct fn_dev *dev, const struct fn_tensor *t, void *h
         for (size_t k = 0; k < c; k++) {
             const size_t at = p * (size_t)t->ctotal + (size_t)t->c0 + k;
             fn_host_set(host, type, p * c + k,
-                        stored == FN_K_BF16 ? float_of(((const uint16_t *)copy)[at])
+                        stored == FN_K_BF16 ? fn_cuda_float_of(((const uint16_t *)copy)[at])
                                             : ((const float *)copy)[at]);
         }
 out:

@@ -20,8 +20,11 @@ struct fn_k_step fn_cuda_step_of(const struct fn_step *step)
 
 int fn_cuda_check_finite(struct fn_dev *dev, const void *grad, size_t count)
 {
-    return fn_cuda_result(fn_k_check_finite(&dev->queue, FN_K_F32, grad, count),
-                          "search for bad values");
+    const uint16_t *grad16 = fn_cuda_shadow_grad(dev, grad);
+    int error = fn_k_check_finite(&dev->queue, FN_K_F32, grad, count);
+    if (!error && grad16) /* what is in one of the two arrays is 0 in the other */
+        error = fn_k_check_finite(&dev->queue, FN_K_BF16, grad16, count);
+    return fn_cuda_result(error, "search for bad values");
 }
 
 /* ---- tables ---- */
@@ -36,7 +39,8 @@ static void table_free(struct fn_dev *dev, struct fn_cuda_table *table)
 void fn_cuda_tables_free(struct fn_dev *dev)
 {
     table_free(dev, &dev->chunks);
-    table_free(dev, &dev->moving);
+    for (int i = 0; i < FN_CUDA_MOVING; i++)
+        table_free(dev, &dev->moving[i]);
 }
 
 static int is_made_of(const struct fn_cuda_table *table, const void *key, size_t bytes)
@@ -50,6 +54,7 @@ static int table_make(struct fn_dev *dev, struct fn_cuda_table *table, void *key
                       const void *items, size_t count, size_t size)
 {
     table_free(dev, table);
+    dev->moves++;
     table->key = key;
     table->key_bytes = key_bytes;
     table->count = count;
@@ -88,10 +93,11 @@ static int is_same_chunks(const struct fn_cuda_table *table, const struct fn_par
 
 static int plan_chunks(struct fn_dev *dev, const struct fn_params *params)
 {
+    const int narrow = fn_cuda_shadow_grad(dev, params->grad) != NULL;
     size_t key_bytes;
     if (is_same_chunks(&dev->chunks, params))
         return FN_OK;
-    const size_t count = fn_k_chunks(params, NULL, 0);
+    const size_t count = fn_k_chunks(params, narrow, NULL, 0);
     struct fn_k_chunk *chunks = malloc((count ? count : 1) * sizeof *chunks);
     void *key = chunks_key(params, &key_bytes);
     if (!chunks || !key) {
@@ -99,7 +105,7 @@ static int plan_chunks(struct fn_dev *dev, const struct fn_params *params)
         free(key);
         return fn_fail(FN_ENOMEM, "out of memory for a table of %zu runs of parameters", count);
     }
-    fn_k_chunks(params, chunks, count);
+    fn_k_chunks(params, narrow, chunks, count);
     int rc = table_make(dev, &dev->chunks, key, key_bytes, chunks, count, sizeof *chunks);
     free(chunks);
     return rc;
@@ -120,6 +126,8 @@ int fn_cuda_update(struct fn_dev *dev, const struct fn_params *params, const str
                                        .slot2 = params->slot2,
                                        .ema = params->ema,
                                        .grad = params->grad,
+                                       .grad16 = fn_cuda_shadow_grad(dev, params->grad),
+                                       .w16 = fn_cuda_shadow_w(dev, params->w),
                                        .weight_decay = rule->weight_decay,
                                        .ema_decay = rule->ema_decay};
     return fn_cuda_result(fn_k_update(&dev->queue, rule->optimizer, &arenas), "update");
@@ -137,25 +145,37 @@ int fn_cuda_update_init(struct fn_dev *dev, const struct fn_params *params, int 
     return fn_cuda_result(error, "start of the optimizer");
 }
 
+/* The table of these groups, one for each batch size; the oldest gives way. */
+static int plan_moving(struct fn_dev *dev, const struct fn_moving_group *groups, size_t count,
+                       const struct fn_cuda_table **out)
+{
+    const size_t bytes = count * sizeof *groups;
+    for (int i = 0; i < FN_CUDA_MOVING; i++)
+        if (is_made_of(&dev->moving[i], groups, bytes)) {
+            *out = &dev->moving[i];
+            return FN_OK;
+        }
+    struct fn_cuda_table *table = &dev->moving[dev->moving_next++ % FN_CUDA_MOVING];
+    void *key = malloc(bytes);
+    if (!key)
+        return fn_fail(FN_ENOMEM, "out of memory for a table of %zu layers", count);
+    memcpy(key, groups, bytes);
+    *out = table;
+    return table_make(dev, table, key, bytes, groups, count, sizeof *groups);
+}
+
 int fn_cuda_update_moving(struct fn_dev *dev, const struct fn_params *params,
                           const struct fn_moving_group *groups, size_t count, double decay)
 {
-    const size_t bytes = count * sizeof *groups;
+    const struct fn_cuda_table *table = NULL;
     for (size_t i = 0; i < count; i++)
         assert(groups[i].begin >= params->trained &&
                groups[i].begin + 2 * (size_t)groups[i].c <= params->total);
     if (count == 0)
         return FN_OK;
-    if (!is_made_of(&dev->moving, groups, bytes)) {
-        void *key = malloc(bytes);
-        if (!key)
-            return fn_fail(FN_ENOMEM, "out of memory for a table of %zu layers", count);
-        memcpy(key, groups, bytes);
-        int rc = table_make(dev, &dev->moving, key, bytes, groups, count, sizeof *groups);
-        if (rc)
-            return rc;
-    }
-    return fn_cuda_result(fn_k_update_moving(&dev->queue, dev->moving.data, count, params->trained,
-                                             params->w, params->batch, decay),
-                          "moving statistics");
+    int rc = plan_moving(dev, groups, count, &table);
+    return rc ? rc
+              : fn_cuda_result(fn_k_update_moving(&dev->queue, table->data, count, params->trained,
+                                                  params->w, params->batch, decay),
+                               "moving statistics");
 }

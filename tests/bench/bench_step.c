@@ -150,7 +150,8 @@ static void shares(struct bench *b)
 int main(int argc, char **argv)
 {
     static const int usual[] = {32, 90};
-    const struct fn_dev_options options = {argc > 2 ? atoi(argv[2]) : 0, FN_FP32};
+    const struct fn_dev_options options = {.threads = argc > 2 ? atoi(argv[2]) : 0,
+                                           .precision = FN_FP32};
     int count = argc > 3 ? argc - 3 : 2;
     struct bench b = {0};
     check(fn_backend_open(argc > 1 ? argv[1] : "auto", &options, &b.be, &b.dev, NULL));

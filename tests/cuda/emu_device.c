@@ -113,16 +113,14 @@ void fn_cuda_free(struct fn_dev *dev, int kind, void *data)
 
 int fn_cuda_zero(struct fn_dev *dev, void *data, size_t bytes)
 {
-    (void)dev;
     memset(data, 0, bytes);
-    return FN_OK;
+    return fn_cuda_shadow_refresh(dev, data, bytes);
 }
 
 int fn_cuda_write(struct fn_dev *dev, void *device, const void *host, size_t bytes)
 {
-    (void)dev;
     memcpy(device, host, bytes);
-    return FN_OK;
+    return fn_cuda_shadow_refresh(dev, device, bytes);
 }
 
 int fn_cuda_read(struct fn_dev *dev, const void *device, void *host, size_t bytes)
@@ -181,4 +179,28 @@ int fn_cuda_losses_wait(struct fn_dev *dev, int slot, double losses[FN_LOSS_COUN
 {
     memcpy(losses, dev->runtime->posted[slot], FN_LOSS_COUNT * sizeof *losses);
     return FN_OK;
+}
+
+/* Nothing is kept for later here. */
+int fn_cuda_record_begin(struct fn_dev *dev)
+{
+    (void)dev;
+    return fn_fail(FN_EUNSUPPORTED, "the emulator records nothing");
+}
+
+int fn_cuda_record_end(struct fn_dev *dev, struct fn_recording **out)
+{
+    (void)out;
+    return fn_cuda_record_begin(dev);
+}
+
+int fn_cuda_replay(struct fn_dev *dev, const struct fn_recording *recording)
+{
+    (void)recording;
+    return fn_cuda_record_begin(dev);
+}
+
+void fn_cuda_record_free(struct fn_recording **recording)
+{
+    *recording = NULL;
 }

@@ -171,7 +171,8 @@ static void test_zero(void **state)
 static void run_update(struct fn_check *k, const void *unused)
 {
     enum { COUNT = 4300003, SHOWN = 5000 };
-    static const struct fn_param_group groups[] = {{0, 2100001, 1, 0}, {2100001, 2200002, 0, 0}};
+    static const struct fn_param_group groups[] = {{0, 2100001, 1, 0, 0},
+                                                   {2100001, 2200002, 0, 0, 0}};
     const struct fn_step step = {.lr = 0.05, .t = 2};
     const struct fn_update rule = {FN_MOM, 5e-4, 0.5};
     struct fn_params p = {.trained = COUNT, .total = COUNT, .groups = groups, .group_count = 2};

@@ -94,7 +94,8 @@ static double now(void)
 static void plan_shape(void *chip, const struct fn_conv_shape *shape, int bf16, struct tally *tally)
 {
     for (int pass = FN_FORWARD; pass <= FN_BACKWARD_WEIGHTS; pass *= 2) {
-        const struct fn_plan_request request = {*shape, pass, bf16, 0};
+        const struct fn_plan_request request = {
+            .shape = *shape, .pass = pass, .bf16 = bf16, .deterministic = 1};
         struct fn_plan *plan;
         if (pass == FN_BACKWARD_DATA && shape->cin == 3) /* nobody asks for the images' gradient */
             continue;
@@ -149,7 +150,8 @@ static void test_plans(void **state)
 /* What is not there is said in a sentence. */
 static void test_refused(void **state)
 {
-    const struct fn_plan_request request = {{90, 17, 17, 256, 1, 1, 1, 1, 32}, FN_FORWARD, 1, 0};
+    const struct fn_plan_request request = {
+        .shape = {90, 17, 17, 256, 1, 1, 1, 1, 32}, .pass = FN_FORWARD, .bf16 = 1};
     struct fn_plan *plan;
     char json[2048];
     void *chip;
