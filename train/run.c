@@ -91,11 +91,20 @@ void fn_run_close(struct fn_run **run)
 }
 
 /* ---- epochs --------------------------------------------------------------------------------- */
+/* The batches of an epoch; what they leave is fit to be saved, or *why says otherwise. */
+static int train(struct fn_run *r, double rate, enum fn_why *why)
+{
+    int rc = r->loss->epoch(r, rate, why);
+    if (!rc && *why != FN_WHY_DIVERGED)
+        rc = fn_run_check_weights(r, why);
+    return rc;
+}
+
 /* Everything of the current epoch up to its checkpoint. *last: training ends with it. */
 static int train_and_save(struct fn_run *r, double rate, int *last)
 {
     enum fn_why why = FN_WHY_EPOCH;
-    int rc = r->loss->epoch(r, rate, &why), due;
+    int rc = train(r, rate, &why), due;
     double begin;
     while (!rc && why == FN_WHY_DIVERGED) {
         rc = fn_run_go_back(r);
@@ -104,7 +113,7 @@ static int train_and_save(struct fn_run *r, double rate, int *last)
         if (!rc)
             rc = fn_run_rate(r, r->state.epoch, &rate);
         if (!rc)
-            rc = r->loss->epoch(r, rate, &why);
+            rc = train(r, rate, &why);
     }
     if (rc)
         return rc;

@@ -196,6 +196,9 @@ int fn_run_lfw(struct fn_run *r);
 
 /* run_save.c */
 int fn_run_save(struct fn_run *r, int must);              /* must: a full disk ends the run */
+/* Before a checkpoint, with no step under way: *why is FN_WHY_DIVERGED where weights or moving
+ * statistics are not finite, so that a checkpoint is always one to go back to. */
+int fn_run_check_weights(struct fn_run *r, enum fn_why *why);
 int fn_run_restore(struct fn_run *r, const char *folder); /* weights and state of a checkpoint */
 int fn_run_go_back(struct fn_run *r);                     /* to the last checkpoint, once */
 

@@ -36,6 +36,41 @@ int fn_run_save(struct fn_run *r, int must)
     return FN_OK;
 }
 
+/* The first parameter that holds a value that is not finite. */
+static const char *bad_parameter(struct fn_run *r)
+{
+    const struct fn_net *net = r->net;
+    for (size_t i = 0; i < net->param_count; i++) {
+        const struct fn_net_param *p = &net->params[i];
+        float *values = malloc(p->count * sizeof *values);
+        int bad = values && fn_model_get(r->model, FN_ARENA_W, i, values, FN_F32) == FN_OK;
+        size_t k = 0;
+        while (bad && k < p->count && isfinite(values[k]))
+            k++;
+        free(values);
+        if (bad && k < p->count)
+            return p->name;
+    }
+    return "a parameter";
+}
+
+int fn_run_check_weights(struct fn_run *r, enum fn_why *why)
+{
+    const struct fn_params *p = &r->model->params;
+    double losses[FN_LOSS_COUNT];
+    int rc = r->be->check_finite(r->dev, p->w, p->total);
+    if (!rc)
+        rc = r->be->losses_post(r->dev, 0);
+    if (!rc)
+        rc = r->be->losses_wait(r->dev, 0, losses);
+    if (rc || losses[FN_LOSS_BAD] == 0)
+        return rc;
+    fn_warn("after step %llu %.0f weights are not finite (%s): they are not saved",
+            (unsigned long long)r->state.step, losses[FN_LOSS_BAD], bad_parameter(r));
+    *why = FN_WHY_DIVERGED;
+    return FN_OK;
+}
+
 int fn_run_restore(struct fn_run *r, const char *folder)
 {
     struct fn_train_state state;
@@ -65,6 +100,7 @@ int fn_run_go_back(struct fn_run *r)
     fn_warn("three steps in a row were not finite: going back to %s, once", folder);
     rc = fn_run_restore(r, folder);
     r->state.went_back = 1;
+    r->saved = 1; /* it is where the run stands now */
     r->bad_in_row = 0;
     if (!rc) { /* what was logged since is cut off, as on resume */
         const char *resumed = r->resumed;

@@ -118,5 +118,7 @@ int fn_run_save_due(struct fn_run *r, struct fn_flights *flights, enum fn_why *w
         fn_run_epoch_over(r) || *why != FN_WHY_EPOCH)
         return FN_OK;
     rc = fn_run_drain(r, flights, why);
+    if (!rc && *why == FN_WHY_EPOCH)
+        rc = fn_run_check_weights(r, why);
     return rc || *why != FN_WHY_EPOCH ? rc : fn_run_save(r, 0);
 }
