@@ -195,7 +195,7 @@ int fn_run_validate(struct fn_run *r);
 int fn_run_lfw(struct fn_run *r);
 
 /* run_save.c */
-int fn_run_save(struct fn_run *r, int must);              /* must: a full disk ends the run */
+int fn_run_save(struct fn_run *r, int must); /* must: a full disk ends the run */
 /* Before a checkpoint, with no step under way: *why is FN_WHY_DIVERGED where weights or moving
  * statistics are not finite, so that a checkpoint is always one to go back to. */
 int fn_run_check_weights(struct fn_run *r, enum fn_why *why);

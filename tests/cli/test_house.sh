@@ -6,7 +6,7 @@ complain() { echo "FAILED: $1"; sed 's/^/  /' | head -n 20; bad=1; }
 none() { # none WHAT COMMAND...: the command must print nothing
     what=$1; shift
     found=$("$@" || true)
-    [ -z "$found" ] || echo "$found" | complain "$what"
+    [ -z "$found" ] || complain "$what" <<<"$found" # no pipe: bad must be set here
 }
 sources() { find base store ingest kernels train samples tests -name '*.[ch]' -o -name '*.cu' | sort; }
 
