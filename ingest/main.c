@@ -12,6 +12,7 @@
 #include "ingest/join.h"
 #include "ingest/options.h"
 #include "ingest/report.h"
+#include "ingest/run_repair.h"
 
 struct session {
     struct fn_options o;
@@ -249,7 +250,7 @@ int main(int argc, char **argv)
         fn_log_setup(tool->name, s.o.common.quiet     ? FN_LOG_QUIET
                                  : s.o.common.verbose ? FN_LOG_VERBOSE
                                                       : FN_LOG_NORMAL);
-        rc = s.o.join ? run_join(&s) : run(&s);
+        rc = s.o.repair ? fn_run_repair(&s.o, s.begun) : s.o.join ? run_join(&s) : run(&s);
     }
     close_session(&s);
     return fn_tool_exit(tool, rc);

@@ -140,6 +140,15 @@ static struct fn_arg args[] = {
      .help = "the INPUTs are the stores of all parts: write them into the one store that a single "
              "run would have made"},
 
+    {.kind = FN_ARG_HEADING, .name = "", .help = "Damage"},
+    {.name = "repair",
+     .kind = FN_ARG_FLAG,
+     .value = &o.repair,
+     .help = "the INPUT is a damaged store: rewrite it from what still verifies, and list what is "
+             "gone in INPUT.lost.tsv, with its place in the input it came from. The new store "
+             "takes the place of the old one, which stays as INPUT.damaged; or it goes to --store. "
+             "Needs as much disk as the store"},
+
     FN_COMMON_ARGS(&o.common),
     {0},
 };
@@ -167,6 +176,7 @@ static const struct fn_tool tool = {
         "  fn-ingest --keep clean_list.txt --min-images 20 msceleb.tsv.gz\n"
         "  fn-ingest --size 112 --codec keep faces_emore            (train.rec, train.idx)\n"
         "  fn-ingest --store all lfw.tgz more.zip own_pictures\n"
+        "  fn-dump db verify || fn-ingest --repair db\n"
         "\n"
         "Exit status: 0 done, 1 failed, 2 misuse, 130 interrupted (what was done is saved).\n",
     .args = args,
@@ -246,6 +256,31 @@ static int check_join(void)
     return FN_OK;
 }
 
+/* A store says itself what it was asked to be; only where that is lost the same options do. */
+static int check_repair(struct fn_options *options)
+{
+    static const char *const content[] = {"size",       "codec",         "quality", "shard-bytes",
+                                          "min-images", "max-per-class", "dedupe"};
+    static const char *const taken[] = {"store", "overwrite", "repair",  "threads", "json",
+                                        "quiet", "verbose",   "version", "help"};
+    if (options->input_count != 1)
+        return fn_fail(FN_EUSAGE, "--repair takes one INPUT, the damaged store");
+    for (const struct fn_arg *arg = args; arg->name; arg++) {
+        int ok = !arg->given;
+        for (size_t i = 0; i < sizeof taken / sizeof *taken && !ok; i++)
+            ok = strcmp(arg->name, taken[i]) == 0;
+        for (size_t i = 0; i < sizeof content / sizeof *content && !ok; i++)
+            options->content_given |= ok = strcmp(arg->name, content[i]) == 0;
+        if (!ok)
+            return fn_fail(FN_EUSAGE, "--repair takes no --%s", arg->name);
+        if (arg->given && strcmp(arg->name, "store") == 0)
+            options->store_given = 1;
+    }
+    if (options->overwrite && !options->store_given)
+        return fn_fail(FN_EUSAGE, "--repair takes --overwrite only along with --store");
+    return FN_OK;
+}
+
 int fn_options_parse(struct fn_options *options, int argc, char **argv,
                      const struct fn_tool **tool_out)
 {
@@ -256,6 +291,8 @@ int fn_options_parse(struct fn_options *options, int argc, char **argv,
         rc = check_part(options);
     if (!rc && options->join)
         rc = check_join();
+    if (!rc && options->repair)
+        rc = check_repair(options);
     if (rc)
         return rc;
     options->command = quote_command(argc, argv);

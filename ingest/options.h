@@ -22,7 +22,8 @@ struct fn_options {
     int64_t size, quality, min_images, max_per_class, limit;
     struct fn_limit max_rejects;
     uint64_t shard_bytes;
-    int overwrite, dry_run, join;
+    int overwrite, dry_run, join, repair;
+    int store_given, content_given; /* --store; one of the options that say what a store is like */
     struct fn_common common;
 
     const char **inputs; /* operands, as given */

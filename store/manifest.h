@@ -76,8 +76,13 @@ int fn_manifest_text(struct fn_manifest *manifest, json_t *content, char **text)
 int fn_self_sum_set(char *text, size_t bytes, const char *key);
 int fn_self_sum_check(const char *text, size_t bytes, const char *key, const char *where);
 
-/* run: JSON object text, or NULL. */
-int fn_provenance_write(const char *store, const json_t *inputs, const char *run);
+/* content, and the numbers that only the manifest has (rows, skipped, filtered but for what the
+ * selection left out): what a repair needs where the manifest is lost. run: JSON object text, or
+ * NULL. */
+int fn_provenance_write(const char *store, const json_t *inputs, json_t *content,
+                        const struct fn_manifest *manifest, const char *run);
+/* All of it, checked; *all: new reference. FN_ENOENT without the file; FN_ECORRUPT. */
+int fn_provenance_load(const char *store, json_t **all);
 /* *inputs: new reference. FN_ENOENT without the file; FN_ECORRUPT. */
 int fn_provenance_inputs(const char *store, json_t **inputs);
 

@@ -112,7 +112,8 @@ int fn_manifest_text(struct fn_manifest *m, json_t *content, char **text)
     return rc;
 }
 
-int fn_provenance_write(const char *store, const json_t *inputs, const char *run)
+int fn_provenance_write(const char *store, const json_t *inputs, json_t *content,
+                        const struct fn_manifest *m, const char *run)
 {
     json_t *made = NULL, *all = NULL;
     char *text = NULL;
@@ -120,7 +121,11 @@ int fn_provenance_write(const char *store, const json_t *inputs, const char *run
     int rc = fn_json_parse(run, strlen(run), "the provenance", &made);
     if (rc)
         return rc;
-    all = json_pack("{s:s, s:O, s:O}", "checksum", zeros, "inputs", inputs, "run", made);
+    json_t *counts =
+        json_pack("{s:o, s:o, s:o}", "rows", number(m->rows), "skipped", number(m->skipped),
+                  "filtered", number(m->filtered - m->small - m->surplus));
+    all = json_pack("{s:s, s:O, s:o, s:O, s:O}", "checksum", zeros, "content", content, "counts",
+                    counts, "inputs", inputs, "run", made);
     text = all ? fn_json_text(all) : NULL;
     rc = text ? fn_self_sum_set(text, strlen(text), "checksum")
               : fn_fail(FN_ENOMEM, "no memory for the provenance");
@@ -132,24 +137,31 @@ int fn_provenance_write(const char *store, const json_t *inputs, const char *run
     return rc;
 }
 
-int fn_provenance_inputs(const char *store, json_t **inputs)
+int fn_provenance_load(const char *store, json_t **all)
 {
     char path[FN_PATH_MAX];
     unsigned char *text = NULL;
     size_t bytes = 0;
-    json_t *all = NULL, *list = NULL;
-    *inputs = NULL;
+    *all = NULL;
     fn_store_file(path, store, "provenance.json");
     int rc = fn_file_read(path, FN_MANIFEST_LIMIT, &text, &bytes);
     if (!rc)
         rc = fn_self_sum_check((const char *)text, bytes, "checksum", path);
     if (!rc)
-        rc = fn_json_parse((const char *)text, bytes, path, &all);
+        rc = fn_json_parse((const char *)text, bytes, path, all);
+    free(text);
+    return rc;
+}
+
+int fn_provenance_inputs(const char *store, json_t **inputs)
+{
+    json_t *all = NULL, *list = NULL;
+    *inputs = NULL;
+    int rc = fn_provenance_load(store, &all);
     if (!rc)
-        rc = fn_json_member(all, "inputs", JSON_ARRAY, path, &list);
+        rc = fn_json_member(all, "inputs", JSON_ARRAY, "provenance.json", &list);
     if (!rc)
         *inputs = json_incref(list);
     json_decref(all);
-    free(text);
     return rc;
 }

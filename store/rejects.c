@@ -26,6 +26,7 @@ const char *fn_reject_name(int reason)
         [FN_REJECT_NO_FACE] = "no_face",
         [FN_REJECT_NAME_COLLISION] = "name_collision",
         [FN_REJECT_IO] = "unreadable",
+        [FN_REJECT_LOST] = "lost",
     };
     return reason > 0 && reason < FN_REJECT_COUNT && names[reason] ? names[reason] : "?";
 }

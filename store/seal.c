@@ -77,7 +77,8 @@ static int put_manifest(struct fn_writer *w, const char *provenance, struct fn_m
     if (!rc)
         rc = fn_manifest_text(m, json_object_get(begun, "content"), &text);
     if (!rc)
-        rc = fn_provenance_write(w->path, json_object_get(begun, "inputs"), provenance);
+        rc = fn_provenance_write(w->path, json_object_get(begun, "inputs"),
+                                 json_object_get(begun, "content"), m, provenance);
     if (!rc)
         rc = fn_sink_file(w->path, "manifest.json", text, m->bytes);
     free(text);

@@ -56,6 +56,8 @@ enum fn_fate { FN_FATE_LIVE = 0, FN_FATE_DUPLICATE, FN_FATE_COLLISION, FN_FATE_S
 struct fn_choice {
     uint64_t min_images, max_per_class; /* 0: all */
     int dedupe_pixels;
+    uint64_t lost_somewhere;
+    struct fn_bytes lost; /* fn_writer_lost: u64 count, class name, NUL, and again */
 };
 
 struct fn_selection {

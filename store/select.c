@@ -205,20 +205,70 @@ static int gather_rejects(struct fn_selection *out, struct fn_part *parts, size_
     return rc;
 }
 
+/* Classes that lost records to damage, in order, to be asked for in order. */
+struct lost {
+    const uint8_t **item; /* count, name */
+    size_t count, next;
+};
+
+static const char *lost_name(const uint8_t *item)
+{
+    return (const char *)item + sizeof(uint64_t);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(lost_name(*(const uint8_t *const *)a), lost_name(*(const uint8_t *const *)b));
+}
+
+static int sort_lost(struct lost *lost, const struct fn_bytes *said)
+{
+    size_t cap = 0;
+    for (size_t at = 0; at < said->bytes; at += 9 + strlen(lost_name(said->data + at))) {
+        int rc = grow((void **)&lost->item, &cap, lost->count + 1, sizeof *lost->item);
+        if (rc)
+            return rc;
+        lost->item[lost->count++] = said->data + at;
+    }
+    if (lost->count)
+        qsort(lost->item, lost->count, sizeof *lost->item, by_name);
+    return FN_OK;
+}
+
+static uint64_t lost_of(struct lost *lost, const char *class_name)
+{
+    uint64_t sum = 0, count;
+    for (; lost->next < lost->count; lost->next++) {
+        int c = strcmp(lost_name(lost->item[lost->next]), class_name);
+        if (c > 0)
+            break;
+        memcpy(&count, lost->item[lost->next], sizeof count);
+        sum += c == 0 ? count : 0;
+    }
+    return sum;
+}
+
 /* Labels for the classes that are large enough, in place: no label is above its class's number. */
 static int end_classes(struct fn_selection *out, const struct fn_choice *choice)
 {
     size_t all = out->classes, from = 0, to = 0;
     char *names = (char *)out->names.data;
+    struct lost lost = {0};
+    int rc = sort_lost(&lost, &choice->lost);
     out->label = calloc(all ? all : 1, sizeof *out->label);
-    if (!out->label)
-        return fn_fail(FN_ENOMEM, "no memory for %zu classes", all);
+    if (!rc && !out->label)
+        rc = fn_fail(FN_ENOMEM, "no memory for %zu classes", all);
+    if (rc) {
+        free(lost.item);
+        return rc;
+    }
     out->classes = 0;
     for (size_t i = 0; i < all; i++) {
         size_t bytes = strlen(names + from) + 1;
         uint64_t live = out->members[i];
         out->label[i] = FN_NO_LABEL;
-        if (live < choice->min_images) {
+        uint64_t gone = lost_of(&lost, names + from) + choice->lost_somewhere;
+        if (live + gone < choice->min_images) {
             out->small += live;
         } else {
             uint64_t most = choice->max_per_class ? choice->max_per_class : live;
@@ -233,6 +283,7 @@ static int end_classes(struct fn_selection *out, const struct fn_choice *choice)
         from += bytes;
     }
     out->names.bytes = to;
+    free(lost.item);
     return FN_OK;
 }
 

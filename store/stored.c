@@ -19,12 +19,8 @@ int fn_stored_open(struct fn_stored *stored, const char *path)
         rc = fn_map_open(&stored->rejects, fn_store_file(file, path, "rejects.tsv"));
     if (!rc)
         stored->groups = stored->store->manifest->groups;
-    const uint8_t *title = stored->rejects.data;
-    const uint8_t *end = title ? memchr(title, '\n', stored->rejects.bytes) : NULL;
-    if (!rc && !end)
-        rc = fn_fail(FN_ECORRUPT, "%s has no title line", file);
-    if (!rc)
-        stored->reject_at = (size_t)(end - title) + 1;
+    stored->lines =
+        (struct fn_reject_lines){.data = stored->rejects.data, .bytes = stored->rejects.bytes};
     return rc;
 }
 
@@ -33,7 +29,7 @@ void fn_stored_close(struct fn_stored *stored)
     fn_reader_close(&stored->reader);
     fn_store_close(&stored->store);
     fn_map_close(&stored->rejects);
-    fn_bytes_free(&stored->detail);
+    fn_bytes_free(&stored->lines.detail);
     *stored = (struct fn_stored){0};
 }
 
@@ -98,7 +94,7 @@ static int reason_named(const char *name, size_t bytes)
     return 0;
 }
 
-static int parse_line(struct fn_stored *stored, const char *at, const char *end,
+static int parse_line(struct fn_reject_lines *lines, const char *at, const char *end,
                       struct fn_reject *reject)
 {
     const char *field[5] = {at};
@@ -115,23 +111,31 @@ static int parse_line(struct fn_stored *stored, const char *at, const char *end,
     reject->reason = reason_named(field[3], (size_t)(field[4] - field[3]) - 1);
     if (!reject->reason)
         return fn_fail(FN_ECORRUPT, "rejects.tsv has a reason that is none");
-    int rc = unescape(&stored->detail, field[4], (size_t)(end - field[4]));
-    reject->detail = (const char *)stored->detail.data;
-    reject->detail_bytes = stored->detail.bytes;
+    int rc = unescape(&lines->detail, field[4], (size_t)(end - field[4]));
+    reject->detail = (const char *)lines->detail.data;
+    reject->detail_bytes = lines->detail.bytes;
     return rc;
 }
 
-int fn_stored_reject(struct fn_stored *stored, struct fn_reject *reject)
+int fn_reject_lines_next(struct fn_reject_lines *lines, struct fn_reject *reject)
 {
-    while (stored->reject_at < stored->rejects.bytes) {
-        const char *at = (const char *)stored->rejects.data + stored->reject_at;
-        const char *end = memchr(at, '\n', stored->rejects.bytes - stored->reject_at);
+    while (lines->at < lines->bytes) {
+        const char *at = (const char *)lines->data + lines->at;
+        const char *end = memchr(at, '\n', lines->bytes - lines->at);
+        int title = lines->at == 0;
+        lines->at = end ? lines->at + (size_t)(end - at) + 1 : lines->bytes;
         if (!end)
             return fn_fail(FN_ECORRUPT, "rejects.tsv ends in the middle of a line");
-        int rc = parse_line(stored, at, end, reject);
-        stored->reject_at += (size_t)(end - at) + 1;
+        if (title)
+            continue;
+        int rc = parse_line(lines, at, end, reject);
         if (rc || reject->reason != FN_REJECT_NAME_COLLISION)
             return rc;
     }
     return FN_STORED_END;
+}
+
+int fn_stored_reject(struct fn_stored *stored, struct fn_reject *reject)
+{
+    return fn_reject_lines_next(&stored->lines, reject);
 }

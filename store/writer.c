@@ -244,6 +244,27 @@ int fn_writer_pass(struct fn_writer *w, const struct fn_position *pos, int kind)
     return done(w, after_row(w, pos));
 }
 
+int fn_writer_lost(struct fn_writer *w, const char *class_name, size_t class_bytes, uint64_t count)
+{
+    struct fn_bytes *lost = &w->choice.lost;
+    size_t bytes = sizeof count + class_bytes + 1;
+    if (!class_name) {
+        w->choice.lost_somewhere += count;
+        return FN_OK;
+    }
+    if (!fn_name_ok(class_name, class_bytes))
+        return fn_fail(FN_EUSAGE, "a class name that is none");
+    int rc = fn_bytes_reserve(lost, lost->bytes + bytes);
+    if (rc)
+        return done(w, rc);
+    uint8_t *at = lost->data + lost->bytes;
+    memcpy(at, &count, sizeof count);
+    memcpy(at + sizeof count, class_name, class_bytes);
+    at[bytes - 1] = 0;
+    lost->bytes += bytes;
+    return FN_OK;
+}
+
 int fn_writer_flush(struct fn_writer *w)
 {
     if (w->failed)

@@ -62,6 +62,7 @@ enum fn_reject_reason {
     FN_REJECT_NAME_COLLISION, /* name_collision: same class and name, other bytes (found at sealing)
                                */
     FN_REJECT_IO,             /* unreadable file of a tree */
+    FN_REJECT_LOST, /* lost: it was stored, and damaged in the store (found by a repair) */
     FN_REJECT_COUNT
 };
 const char *fn_reject_name(int reason); /* "?" for unknown */
@@ -110,6 +111,13 @@ int fn_writer_add(struct fn_writer *writer, const struct fn_position *pos,
 int fn_writer_reject(struct fn_writer *writer, const struct fn_position *pos, int reason,
                      const char *detail);
 int fn_writer_pass(struct fn_writer *writer, const struct fn_position *pos, int kind);
+
+/* A class has lost so many records to damage (a repair; their rows are rejects): where min_images
+ * is asked for, they count, so that damage does not take the rest of their class along. Not
+ * committed: say it again after opening again. class_name NULL: nobody knows of which classes, so
+ * they count for each. */
+int fn_writer_lost(struct fn_writer *writer, const char *class_name, size_t class_bytes,
+                   uint64_t count);
 
 /* Counts so far, committed or not. */
 const struct fn_writer_counts *fn_writer_get_counts(const struct fn_writer *writer);

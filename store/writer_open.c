@@ -177,6 +177,7 @@ void fn_writer_close(struct fn_writer **writer)
     fn_build_db_close(&w->db);
     fn_group_free(&w->open);
     fn_bytes_free(&w->rejects);
+    fn_bytes_free(&w->choice.lost);
     if (w->lock >= 0)
         close(w->lock);
     free(w->path);
