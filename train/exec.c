@@ -146,6 +146,8 @@ void fn_exec_close(struct fn_exec **exec)
     for (size_t i = 0; x->units && i < x->model->net->node_count; i++)
         if (x->units[i].plan)
             x->model->be->conv_free(&x->units[i].plan);
+    if (x->tape.recording)
+        x->model->be->record_free(&x->tape.recording);
     fn_layout_free(&x->layout);
     free(x->units);
     free(x->moving);

@@ -5,6 +5,7 @@
 
 #include "train/exec.h"
 #include "train/spans.h"
+#include "train/step.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -45,6 +46,16 @@ struct fn_unit {
     void *dw, *dbias;
 };
 
+/* A training step as it was run last, and its recording. */
+struct fn_tape {
+    struct fn_recording *recording; /* NULL: run, but not recorded yet */
+    const uint8_t *images;          /* NULL: no step yet */
+    const int32_t *labels;
+    struct fn_step_options options;
+    uint64_t groups; /* hash of the model's */
+    int failed;      /* the device could not record one: never tried again */
+};
+
 struct fn_exec {
     struct fn_model *model;
     struct fn_exec_options options;
@@ -54,6 +65,7 @@ struct fn_exec {
     struct fn_moving_group *moving;
     size_t moving_count, workspace_bytes;
     struct fn_profile *profile;
+    struct fn_tape tape;
 };
 void fn_exec_close(struct fn_exec **exec);
 /* After the model's memory is there. */

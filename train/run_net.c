@@ -23,6 +23,8 @@ static int open_device(struct fn_run *r)
     const struct fn_dev_options options = {
         .threads = (int)r->o->common.threads,
         .precision = !strcmp(r->o->precision, "bf16") ? FN_BF16 : FN_FP32,
+        .allow_tf32 = r->o->allow_tf32,
+        .deterministic = r->o->deterministic,
     };
     const struct fn_dev_info *info;
     const char *why = NULL;
@@ -67,6 +69,7 @@ static void set_step(struct fn_run *r)
         .alpha = o->alpha,
         .bn_decay = o->bn_decay,
         .update = {optimizer_of(o->optimizer), o->weight_decay, o->ema_decay},
+        .record = !o->no_graph,
     };
 }
 

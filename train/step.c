@@ -3,7 +3,9 @@
 #include "train/step.h"
 
 #include <assert.h>
+#include <string.h>
 
+#include "base/log.h"
 #include "train/exec_parts.h"
 
 static int softmax_backward(struct fn_exec *x)
@@ -81,13 +83,12 @@ int fn_step_update(struct fn_exec *x, const int32_t *labels, int count,
     return FN_OK;
 }
 
-int fn_step_train(struct fn_exec *x, const struct fn_step *step, const uint8_t *images,
-                  const int32_t *labels, const struct fn_step_options *o)
+/* All of a step that can be recorded. */
+static int run_ops(struct fn_exec *x, const uint8_t *images, const int32_t *labels,
+                   const struct fn_step_options *o)
 {
     int triplet = x->options.head == FN_HEAD_TRIPLET, n = x->options.n;
-    int rc = x->model->be->step_begin(x->model->dev, step);
-    if (!rc)
-        rc = fn_exec_images(x, images, o->per_image, 0);
+    int rc = fn_exec_images(x, images, o->per_image, 0);
     if (!rc)
         rc = fn_exec_forward(x, o->keep);
     if (!rc)
@@ -95,6 +96,88 @@ int fn_step_train(struct fn_exec *x, const struct fn_step *step, const uint8_t *
     if (!rc)
         rc = fn_exec_backward(x, o->keep);
     return rc ? rc : fn_step_update(x, triplet ? NULL : labels, n, o);
+}
+
+/* ---- recorded steps ------------------------------------------------------------------------- */
+
+/* FNV-1a over whole words: which parameters are trained, and how, can change between steps. */
+static uint64_t hash_of_groups(const struct fn_model *m)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < m->params.group_count; i++) {
+        const struct fn_param_group *g = &m->params.groups[i];
+        const uint64_t word[] = {g->begin, g->count,
+                                 (uint64_t)(g->decay * 4 + g->frozen * 2 + g->conv)};
+        for (size_t k = 0; k < sizeof word / sizeof *word; k++)
+            hash = (hash ^ word[k]) * UINT64_C(0x100000001b3);
+    }
+    return hash;
+}
+
+/* Bytes are compared, padding too: a difference that is none costs a step run op by op. */
+static int is_last_step(const struct fn_exec *x, const uint8_t *images, const int32_t *labels,
+                        const struct fn_step_options *o)
+{
+    const struct fn_tape *t = &x->tape;
+    return t->images == images && t->labels == labels && !memcmp(&t->options, o, sizeof *o) &&
+           t->groups == hash_of_groups(x->model);
+}
+
+static int run_and_note(struct fn_exec *x, const uint8_t *images, const int32_t *labels,
+                        const struct fn_step_options *o)
+{
+    struct fn_tape *t = &x->tape;
+    if (t->recording)
+        x->model->be->record_free(&t->recording);
+    t->images = images;
+    t->labels = labels;
+    memcpy(&t->options, o, sizeof *o);
+    t->groups = hash_of_groups(x->model);
+    return run_ops(x, images, labels, o);
+}
+
+/* A device that cannot record what it can run goes on without: slower, and said once. */
+static int record(struct fn_exec *x)
+{
+    const struct fn_backend *be = x->model->be;
+    struct fn_dev *dev = x->model->dev;
+    struct fn_tape *t = &x->tape;
+    int rc = be->record_begin(dev);
+    if (!rc) {
+        rc = run_ops(x, t->images, t->labels, &t->options);
+        if (rc)
+            (void)be->record_end(dev, NULL);
+        else
+            rc = be->record_end(dev, &t->recording);
+    }
+    if (!rc)
+        return FN_OK;
+    t->failed = 1;
+    fn_warn("a step cannot be recorded, so its operations are started one by one (%s)",
+            fn_err_text(rc));
+    fn_err_clear();
+    return run_ops(x, t->images, t->labels, &t->options);
+}
+
+int fn_step_train(struct fn_exec *x, const struct fn_step *step, const uint8_t *images,
+                  const int32_t *labels, const struct fn_step_options *o)
+{
+    const struct fn_backend *be = x->model->be;
+    int rc = be->step_begin(x->model->dev, step);
+    if (rc)
+        return rc;
+    if (!o->record || !be->record_begin || x->profile || x->tape.failed)
+        return run_ops(x, images, labels, o);
+    if (!is_last_step(x, images, labels, o))
+        return run_and_note(x, images, labels, o);
+    if (!x->tape.recording)
+        rc = record(x);
+    if (!rc && x->tape.recording)
+        rc = be->replay(x->model->dev, x->tape.recording);
+    if (rc != FN_EBUSY)
+        return rc;
+    fn_err_clear();
+    return run_and_note(x, images, labels, o);
 }
 
 double fn_step_regularization(const double losses[FN_LOSS_COUNT], const struct fn_step_options *o)

@@ -30,6 +30,7 @@ struct fn_step_options {
     /* update */
     double bn_decay;
     struct fn_update update;
+    int record; /* fn_step_train may replay a recorded step where the device can: the same bits */
 };
 
 /* From the prelogits: adds to the device's losses; with `backward` (training execs) also the
@@ -47,7 +48,9 @@ int fn_step_update(struct fn_exec *exec, const int32_t *labels, int count,
                    const struct fn_step_options *options);
 
 /* The whole step on an uploaded batch: step_begin to update. The loss is that of the exec's head.
- */
+ * With `record`, on a device that can: the first step runs op by op, the second is recorded, and
+ * from then on the recording is replayed, until addresses, options or the groups of parameters
+ * change; then it begins anew. Not while the exec is profiled. */
 int fn_step_train(struct fn_exec *exec, const struct fn_step *step, const uint8_t *images,
                   const int32_t *labels, const struct fn_step_options *options);
 

@@ -35,7 +35,8 @@ static const char *const paths[] = {"store",         "data_dir", "lfw_pairs",
                                     "lfw_boxes",     "lfw_dir",  "learning_rate_schedule_file",
                                     "logs_base_dir", "work_dir", "filter_filename"};
 /* Of this command, not of the run. */
-static const char *const passing[] = {"resume", "threads", "quiet", "verbose", "json"};
+static const char *const passing[] = {"resume", "threads", "no_graph", "selftest",
+                                      "quiet",  "verbose", "json"};
 
 static struct fn_train_state recorded; /* its options' texts are pointed to by the values */
 static const char **operands;
