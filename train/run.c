@@ -65,6 +65,8 @@ int fn_run_open(struct fn_run **out, const struct fn_train_options *o, const cha
         rc = fn_run_log_open(r);
     if (!rc)
         rc = open_rings(r);
+    if (!rc)
+        rc = fn_run_say_plan(r);
     if (!rc && r->resumed)
         fn_info("Going on from step %llu, epoch %lld, batch %lld",
                 (unsigned long long)r->state.step, (long long)r->state.epoch,
@@ -140,6 +142,8 @@ static int end_epoch(struct fn_run *r, int last)
         rc = fn_run_log_epoch(r);
     f->all_train_s += f->train_s;
     f->all_wait_s += f->wait_s;
+    f->all_validate_s += f->validate_s;
+    f->all_evaluate_s += f->evaluate_s;
     f->train_s = f->validate_s = f->evaluate_s = f->wait_s = 0;
     f->epoch_images = 0;
     if (rc || last)
@@ -187,40 +191,4 @@ int fn_run_train(struct fn_run *r)
                    "interrupted after step %llu, all is saved; go on with: "
                    "fn-train --resume %s",
                    (unsigned long long)r->state.step, r->folder);
-}
-
-static int put_real(json_t *o, const char *key, double value)
-{
-    return json_object_set_new(o, key, isfinite(value) ? json_real(value) : json_null());
-}
-
-static int put_bytes(json_t *o, const char *key, const char *text)
-{
-    return json_object_set_new(o, key, fn_json_bytes(text, strlen(text)));
-}
-
-json_t *fn_run_summary(const struct fn_run *r)
-{
-    const struct fn_run_figures *f = &r->figures;
-    double train_s = f->all_train_s + f->train_s, wait_s = f->all_wait_s + f->wait_s;
-    double images = (double)f->images;
-    struct fn_loader_stats stats;
-    json_t *o = json_object();
-    int bad;
-    fn_loader_get_stats(r->train_ring.loader, &stats);
-    bad = !o || put_bytes(o, "run", r->folder) || put_bytes(o, "logs", r->log_folder) ||
-          json_object_set_new(o, "step", json_integer((json_int_t)r->state.step)) ||
-          json_object_set_new(o, "epoch", json_integer(r->state.epoch)) ||
-          put_real(o, "seconds", fn_now() - r->began) ||
-          put_real(o, "images_per_second", train_s > 0 ? images / train_s : 0) ||
-          put_real(o, "data_wait", train_s > 0 ? wait_s / train_s : 0) ||
-          put_real(o, "loss", f->loss) || put_real(o, "accuracy", f->accuracy) ||
-          put_real(o, "validation_accuracy", f->validation_accuracy) ||
-          put_real(o, "lfw_accuracy", f->lfw_accuracy) || put_real(o, "lfw_val", f->lfw_val) ||
-          json_object_set_new(o, "bad_pictures", json_integer((json_int_t)(f->bad + stats.bad))) ||
-          json_object_set_new(o, "saved", r->saved ? json_true() : json_false());
-    if (!bad)
-        return o;
-    json_decref(o);
-    return NULL;
 }

@@ -26,8 +26,11 @@ int fn_run_open(struct fn_run **run, const struct fn_train_options *options,
  * command that goes on. */
 int fn_run_train(struct fn_run *run);
 
-/* Object: run logs step epoch seconds images_per_second data_wait loss accuracy validation_accuracy
- * lfw_accuracy lfw_val bad_pictures saved; what there is not is null. NULL: out of memory. */
+/* Object: run logs step epoch; of this process images seconds train_seconds validate_seconds
+ * evaluate_seconds save_seconds images_per_second data_wait bad_pictures skipped_steps; loss
+ * accuracy validation_loss validation_accuracy lfw_accuracy lfw_val, the last ones;
+ * best_lfw_accuracy best_lfw_step, of the run; saved. What there is not is null. NULL: out of
+ * memory. */
 json_t *fn_run_summary(const struct fn_run *run);
 
 void fn_run_close(struct fn_run **run);

@@ -145,19 +145,6 @@ int fn_run_log_event(struct fn_run *r, const char *tag, int64_t x, double value)
     return isfinite(value) ? fn_run_tolerate(r, fn_events_scalar(r->events, tag, x, value)) : FN_OK;
 }
 
-/* Seconds until the run ends, at this speed. */
-static double time_left(const struct fn_run *r, uint64_t step)
-{
-    int64_t epochs = fn_run_last_epoch(r) - r->state.epoch;
-    double steps =
-        (double)(r->o->epoch_size - r->state.batch) + (double)epochs * (double)r->o->epoch_size;
-    if (r->o->max_steps && steps > (double)r->o->max_steps - (double)step)
-        steps = (double)r->o->max_steps - (double)step;
-    if (steps < 0)
-        steps = 0;
-    return steps * (double)r->o->batch_size / r->figures.speed;
-}
-
 int fn_run_log_line(struct fn_run *r, const struct fn_flight *f)
 {
     double now = fn_now();
@@ -173,7 +160,7 @@ char *fn_run_log_tail(const struct fn_run *r, const struct fn_flight *flight, ch
     char left[32];
     snprintf(buf, cap, "%.1f images/s\tData-wait %.1f%%\tETA %s", f->speed,
              f->train_s > 0 ? 100 * f->wait_s / f->train_s : 0,
-             fn_human_time(time_left(r, flight->number), left, sizeof left));
+             fn_human_time(fn_run_time_left(r, flight->number), left, sizeof left));
     return buf;
 }
 
@@ -217,12 +204,18 @@ void fn_run_log_figures(struct fn_run *r, const double l[FN_LOSS_COUNT],
 {
     struct fn_run_figures *f = &r->figures;
     double speed = seconds > 0 ? flight->n / seconds : 0;
-    f->speed = f->steps ? SPEED_AVERAGE * f->speed + (1 - SPEED_AVERAGE) * speed : speed;
-    f->steps++;
+    /* The first step of a process warms up: it counts for nothing from the second one on. */
+    f->speed = f->steps > 1 ? SPEED_AVERAGE * f->speed + (1 - SPEED_AVERAGE) * speed : speed;
+    if (f->steps++ == 0) {
+        f->warm = fn_now();
+        f->warm_train_s = f->train_s;
+    }
     f->images += (uint64_t)flight->n;
     f->epoch_images += (uint64_t)flight->n;
     f->loss = fn_step_total(l, &r->step);
+    f->skipped += l[FN_LOSS_BAD] > 0;
     r->state.decay = l[FN_LOSS_DECAY];
+    fn_run_say_estimate(r, flight->number);
 }
 
 int fn_run_log_detailed(const struct fn_run *r, uint64_t step)

@@ -81,8 +81,11 @@ struct fn_run_figures {
     double train_s, validate_s, evaluate_s, save_s; /* of this epoch */
     double speed;                                   /* images/s, smoothed */
     double wait_s;                                  /* for the loader, of this epoch */
-    double all_train_s, all_wait_s;
+    double all_train_s, all_wait_s, all_validate_s, all_evaluate_s; /* of the epochs before */
+    double all_save_s;
+    double warm, warm_train_s; /* end of this process's first step, fn_now(); what it took */
     uint64_t steps, images, epoch_images; /* of this process; of this epoch */
+    uint64_t skipped;                     /* steps of it that were not finite */
     uint64_t bad;                         /* pictures, before the loader was started last */
 };
 
@@ -98,6 +101,7 @@ struct fn_run {
     struct fn_class_list *classes;
     struct fn_source *source;
     struct fn_schedule *schedule;
+    int64_t last_epoch; /* of the options, or of a schedule that ends before */
     struct fn_sampler sampler;
     struct fn_list validation;
     struct fn_lfw_run *lfw;
@@ -144,6 +148,12 @@ int fn_ring_open(struct fn_run *r, struct fn_ring *ring, int n);
 void fn_ring_close(struct fn_run *r, struct fn_ring *ring);
 /* The learning rate of an epoch, 0: training ends before it. */
 int fn_run_rate(const struct fn_run *r, int64_t epoch, double *rate);
+
+/* run_summary.c */
+int fn_run_say_plan(struct fn_run *r);                           /* once, before the first step */
+void fn_run_say_estimate(const struct fn_run *r, uint64_t step); /* once, after a few */
+/* Seconds until the run ends: steps at the present speed, and what came between them so far. */
+double fn_run_time_left(const struct fn_run *r, uint64_t step);
 
 /* run_net.c */
 int fn_run_net_open(struct fn_run *r); /* device, plans, memory, weights */

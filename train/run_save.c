@@ -31,6 +31,7 @@ int fn_run_save(struct fn_run *r, int must)
         return rc;
     r->saved = 1;
     r->figures.save_s = fn_now() - begin;
+    r->figures.all_save_s += r->figures.save_s;
     fn_info("Saved checkpoint of step %llu in %s", (unsigned long long)r->state.step,
             fn_human_time(r->figures.save_s, took, sizeof took));
     return FN_OK;

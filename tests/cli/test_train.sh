@@ -15,8 +15,11 @@ set -- --store db --model_def models.shrunken --image_size 80 --batch_size 8 --e
 # ---- a run from beginning to end ----
 expect 0 fn-train "$@" --models_base_dir whole --json
 cp out summary
-for key in run logs step epoch seconds images_per_second data_wait loss accuracy validation_accuracy lfw_accuracy \
-    lfw_val bad_pictures; do says out "\"$key\""; done
+for key in run logs step epoch images seconds train_seconds validate_seconds evaluate_seconds save_seconds images_per_second \
+    data_wait loss accuracy validation_loss validation_accuracy lfw_accuracy lfw_val best_lfw_accuracy best_lfw_step \
+    bad_pictures skipped_steps saved; do says out "\"$key\""; done
+says out '"images": 168'
+says out '"skipped_steps": 0'
 says out '"step": 21'
 same "$(wc -l <out)" 1 "lines on stdout with --json"
 says err "Number of classes in training set: 8"
@@ -24,6 +27,10 @@ says err "Number of examples in validation set: 24"
 says err "Network: shrunken"
 says err "activations"
 says err "Model directory: whole/"
+says err "Pictures: 80 x 80, random crop, random flip, random rotation, per-image standardization; 1 loader thread"
+says err "Optimizer: ADAM, learning rate 0.02, weight decay 0.0001, dropout keeps 0.7"
+says err "Plan: epochs 1 to 3 of 7 steps, 21 steps of 8 images in all, 2.3 times the training set"
+same "$(grep -c "Estimated time: .* for the 15 steps left at " err)" 1 "estimates of the time"
 says err "Epoch: [1][1/7]	Time "
 says err "	Lr 0.02000	Cl "
 says err "images/s	Data-wait "
@@ -219,6 +226,8 @@ ls people >/dev/null && [ ! -e models ] # nothing was left lying about
 printf '# made for this\n0: 0.02\n2: -\n' >lr.txt
 expect 0 fn-train "$@" --models_base_dir short --learning_rate -1 --learning_rate_schedule_file lr.txt \
     --pretrained_model "$resume" --embedding_size 16
+says err "Plan: epochs 1 to 1 of 7 steps, 7 steps of 8 images in all"
+says err "learning rate 0.02 (lr.txt)"
 says err "The schedule ends training before epoch 2"
 says err "last_linear and last_bn begin anew"
 same "$(cd short/* && echo checkpoint-*)" "checkpoint-00000007" "checkpoints of a run that ended by schedule"

@@ -14,6 +14,7 @@ set -- --loss triplet --store db --model_def models.shrunken --image_size 80 --b
 # ---- a run from beginning to end ----
 expect 0 fn-train "$@" --models_base_dir whole --json
 for key in run logs step epoch images_per_second loss lfw_accuracy lfw_val; do says out "\"$key\""; done
+says err "Plan: epochs 0 to 2 of 20 steps (the last group's end), 60 steps of 9 images in all"
 says err "(nrof_random_negs, nrof_triplets) = ("
 says err "): time="
 says err "Mean distance "
