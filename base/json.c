@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/utf8.h"
 
 int fn_json_parse(const char *text, size_t bytes, const char *where, json_t **out)
 {
@@ -107,28 +108,6 @@ int fn_json_string(const json_t *obj, const char *key, const char *where, const 
     return rc;
 }
 
-/* Bytes of the well-formed UTF-8 character at s (Unicode 15, table 3-7), 0 if there is none. */
-static size_t utf8_length(const unsigned char *s, size_t left)
-{
-    unsigned char c = s[0];
-    if (c < 0x80)
-        return 1;
-    size_t n = c >= 0xc2 && c <= 0xdf   ? 2
-               : c >= 0xe0 && c <= 0xef ? 3
-               : c >= 0xf0 && c <= 0xf4 ? 4
-                                        : 0;
-    if (n == 0 || n > left)
-        return 0;
-    unsigned char low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;  /* no overlong form */
-    unsigned char high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf; /* no surrogate, <= 10ffff */
-    if (s[1] < low || s[1] > high)
-        return 0;
-    for (size_t i = 2; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    return n;
-}
-
 json_t *fn_json_bytes(const char *bytes, size_t count)
 {
     static const char hex[] = "0123456789abcdef";
@@ -140,7 +119,7 @@ json_t *fn_json_bytes(const char *bytes, size_t count)
     const unsigned char *s = (const unsigned char *)bytes;
     size_t used = 0;
     for (size_t i = 0; i < count;) {
-        size_t n = utf8_length(s + i, count - i);
+        size_t n = fn_utf8_length(s + i, count - i);
         if (n == 0 || s[i] == 0) { /* a NUL byte would be JSON, but many a reader stops there */
             text[used++] = '\\';
             text[used++] = 'x';

@@ -29,6 +29,7 @@ int fn_dump_verify(struct fn_dump *d);
 int fn_dump_sheet(struct fn_dump *d);
 int fn_dump_rejects(struct fn_dump *d);
 int fn_dump_diff(struct fn_dump *d);
+int fn_dump_report(struct fn_dump *d);
 
 /* ---- dump_text.c: numbers and bars ---- */
 
@@ -43,6 +44,27 @@ const char *fn_dump_bar(uint64_t value, uint64_t most, int cells);
 int fn_dump_commonest(const uint64_t *rejected);
 /* Printed to a stdout that is still there? 0: the reader has gone, or the disk is full. */
 int fn_dump_writable(void);
+
+/* ---- dump_sizes.c: distributions ---- */
+
+#define FN_DUMP_BINS 40
+struct fn_dump_bin {
+    uint64_t from, to; /* both ends counted */
+    uint64_t count;
+    char name[64]; /* "20 - 49" */
+};
+struct fn_dump_sizes { /* of the classes, in images */
+    uint64_t *each;    /* ascending */
+    uint32_t count;
+    struct fn_dump_bin bins[FN_DUMP_BINS]; /* one a size while sizes are few, else 1, 2, 3-4, ... */
+    int bin_count;
+};
+int fn_dump_sizes_find(struct fn_store *store, struct fn_dump_sizes *sizes);
+void fn_dump_sizes_free(struct fn_dump_sizes *sizes); /* also of a zeroed struct */
+
+/* A spread of the manifest as at most 21 bins: quarters of octaves, or halves or whole ones where
+ * that gives too many. bytes: large ones are named in KiB. The count. */
+int fn_dump_spread(const uint64_t *spread, int bytes, struct fn_dump_bin bins[FN_DUMP_BINS]);
 
 /* ---- dump_picture.c ---- */
 

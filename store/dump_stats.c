@@ -8,73 +8,7 @@
 #include "store/dump_internal.h"
 #include "store/look.h"
 
-#define MAX_BINS 40
 #define BAR_CELLS 40
-#define MAX_LINES 20 /* of a distribution */
-
-struct bin {
-    uint64_t from, to; /* images, both ends counted */
-    uint64_t classes;
-};
-
-struct sizes {      /* of the classes, in images */
-    uint64_t *each; /* ascending */
-    uint32_t count;
-    struct bin bins[MAX_BINS];
-    int bin_count;
-};
-
-static int compare_u64(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
-
-/* One bin a size while sizes are few, else 1, 2, 3-4, 5-9, 10-19, 20-49, 50-99, ... */
-static void make_bins(struct sizes *s)
-{
-    uint64_t least = s->each[0], most = s->each[s->count - 1];
-    if (most - least < 12) {
-        for (uint64_t n = least; n <= most; n++)
-            s->bins[s->bin_count++] = (struct bin){n, n, 0};
-    } else {
-        uint64_t edges[MAX_BINS + 1] = {1, 2, 3};
-        int n = 3;
-        for (uint64_t ten = 1; n < MAX_BINS && edges[n - 1] <= most; ten *= 10) {
-            edges[n++] = 5 * ten;
-            if (n < MAX_BINS)
-                edges[n++] = 10 * ten;
-            if (n < MAX_BINS)
-                edges[n++] = 20 * ten;
-        }
-        for (int i = 0; i + 1 < n && edges[i] <= most; i++)
-            if (edges[i + 1] > least)
-                s->bins[s->bin_count++] = (struct bin){edges[i], edges[i + 1] - 1, 0};
-    }
-    for (uint32_t i = 0, b = 0; i < s->count; i++) {
-        while (b + 1 < (uint32_t)s->bin_count && s->each[i] > s->bins[b].to)
-            b++;
-        s->bins[b].classes++;
-    }
-}
-
-static int find_sizes(struct fn_store *store, struct sizes *s)
-{
-    uint32_t count = fn_store_get_info(store)->classes;
-    *s = (struct sizes){.each = malloc((count + (size_t)1) * sizeof(uint64_t)), .count = count};
-    if (!s->each)
-        return fn_fail(FN_ENOMEM, "no memory for %u class sizes", count);
-    for (uint32_t label = 0; label < count; label++) {
-        uint64_t first = 0;
-        int rc = fn_index_span(store->index, label, &first, &s->each[label]);
-        if (rc)
-            return rc;
-    }
-    qsort(s->each, count, sizeof *s->each, compare_u64);
-    if (count)
-        make_bins(s);
-    return FN_OK;
-}
 
 /* One line of a distribution: what the bin holds, and how much of it there is. */
 static void print_bin(const char *range, uint64_t value, uint64_t most)
@@ -83,64 +17,30 @@ static void print_bin(const char *range, uint64_t value, uint64_t most)
     printf("  %17s  %10s%s%s\n", range, fn_dump_number(value), *bar ? "  " : "", bar);
 }
 
-static void print_bins(const struct sizes *s)
+static void print_bins(const struct fn_dump_sizes *s)
 {
     uint64_t most = 0;
     if (!s->count)
         return;
     for (int i = 0; i < s->bin_count; i++)
-        most = s->bins[i].classes > most ? s->bins[i].classes : most;
+        most = s->bins[i].count > most ? s->bins[i].count : most;
     printf("\nimages per class: %s to %s, median %s\n\n", fn_dump_number(s->each[0]),
            fn_dump_number(s->each[s->count - 1]), fn_dump_number(s->each[s->count / 2]));
     printf("  %17s  %10s\n", "images", "classes");
-    for (int i = 0; i < s->bin_count; i++) {
-        char range[64];
-        if (s->bins[i].from == s->bins[i].to)
-            snprintf(range, sizeof range, "%s", fn_dump_number(s->bins[i].from));
-        else
-            snprintf(range, sizeof range, "%s - %s", fn_dump_number(s->bins[i].from),
-                     fn_dump_number(s->bins[i].to));
-        print_bin(range, s->bins[i].classes, most);
-    }
+    for (int i = 0; i < s->bin_count; i++)
+        print_bin(s->bins[i].name, s->bins[i].count, most);
 }
 
-/* A distribution in quarters of octaves, or halves or whole ones where that gives too many lines.
- */
-static void print_spread(const char *title, const uint64_t *bins, int bytes)
+static void print_spread(const char *title, const uint64_t *spread, int bytes)
 {
-    int first = FN_SPREAD_BINS, last = -1, step = 1;
+    struct fn_dump_bin bins[FN_DUMP_BINS];
+    int count = fn_dump_spread(spread, bytes, bins);
     uint64_t most = 0;
-    for (int i = 0; i < FN_SPREAD_BINS; i++)
-        if (bins[i]) {
-            first = first < i ? first : i;
-            last = i;
-        }
-    while (step < 4 && (last - first) / step >= MAX_LINES)
-        step *= 2;
-    first = first / step * step;
-    for (int i = first; i <= last; i += step) {
-        uint64_t sum = 0;
-        for (int k = i; k < i + step; k++)
-            sum += bins[k];
-        most = sum > most ? sum : most;
-    }
+    for (int i = 0; i < count; i++)
+        most = bins[i].count > most ? bins[i].count : most;
     printf("\n%s\n\n", title);
-    for (int i = first; i <= last; i += step) {
-        char range[96];
-        uint64_t sum = 0, from = fn_spread_from(i), to = fn_spread_from(i + step);
-        for (int k = i; k < i + step; k++)
-            sum += bins[k];
-        if (from == to) /* a bin below 4 that no integer falls into */
-            continue;
-        if (bytes && i >= 4 * 10 + 8)
-            snprintf(range, sizeof range, "%s - %s KiB", fn_dump_number(from >> 10),
-                     fn_dump_number(to >> 10));
-        else if (to - from == 1)
-            snprintf(range, sizeof range, "%s", fn_dump_number(from));
-        else
-            snprintf(range, sizeof range, "%s - %s", fn_dump_number(from), fn_dump_number(to - 1));
-        print_bin(range, sum, most);
-    }
+    for (int i = 0; i < count; i++)
+        print_bin(bins[i].name, bins[i].count, most);
 }
 
 /* The commonest first. */
@@ -223,14 +123,14 @@ static json_t *rejected_json(const uint64_t *rejected)
     return json;
 }
 
-static int print_json(const struct fn_store *store, const struct sizes *s)
+static int print_json(const struct fn_store *store, const struct fn_dump_sizes *s)
 {
     const struct fn_store_info *info = &store->info;
     json_t *bins = json_array(), *json = NULL;
     for (int i = 0; i < s->bin_count; i++)
         json_array_append_new(
             bins, json_pack("{s:I, s:I, s:I}", "from", (json_int_t)s->bins[i].from, "to",
-                            (json_int_t)s->bins[i].to, "classes", (json_int_t)s->bins[i].classes));
+                            (json_int_t)s->bins[i].to, "classes", (json_int_t)s->bins[i].count));
     uint64_t *each = s->each;
     json = json_pack("{s:o, s:b, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:s, s:i, s:I, s:I, "
                      "s:I, s:I, s:I, s:I, s:o, "
@@ -299,12 +199,12 @@ static int stats_unsealed(struct fn_dump *d)
 int fn_dump_stats(struct fn_dump *d)
 {
     struct fn_store *store = NULL;
-    struct sizes sizes = {0};
+    struct fn_dump_sizes sizes = {0};
     if (fn_is_unsealed(d->store))
         return stats_unsealed(d);
     int rc = fn_store_open(&store, d->store);
     if (!rc)
-        rc = find_sizes(store, &sizes);
+        rc = fn_dump_sizes_find(store, &sizes);
     if (!rc && d->common.json) {
         rc = print_json(store, &sizes);
     } else if (!rc) {
@@ -316,7 +216,7 @@ int fn_dump_stats(struct fn_dump *d)
         if (m->records)
             print_spread("bytes of the pictures", m->bytes_spread, 1);
     }
-    free(sizes.each);
+    fn_dump_sizes_free(&sizes);
     fn_store_close(&store);
     return rc;
 }

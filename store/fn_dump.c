@@ -10,7 +10,7 @@ static struct fn_dump dump = {.format = "png", .rows = 6, .cols = 8};
 
 static const char *const formats[] = {"png", "jpg", "keep", NULL};
 
-enum { OPTION_CLASS = 1, OPTION_OUTPUT = 2, OPTION_FORMAT = 4, OPTION_GRID = 8 };
+enum { OPTION_CLASS = 1, OPTION_OUTPUT = 2, OPTION_FORMAT = 4, OPTION_GRID = 8, OPTION_SEED = 16 };
 
 static struct fn_arg args[] = {
     {.kind = FN_ARG_HEADING, .name = "", .help = "Options of single commands"},
@@ -48,7 +48,7 @@ static struct fn_arg args[] = {
      .value = &dump.seed,
      .min = 0,
      .max = 9e15,
-     .help = "sheet: another number, other pictures"},
+     .help = "sheet, report: another number, other pictures"},
     FN_COMMON_ARGS(&dump.common),
     {0},
 };
@@ -64,8 +64,9 @@ static const struct command {
     {"show", "ID or CLASS/NAME", OPTION_OUTPUT, fn_dump_show},
     {"export", "DIR", OPTION_CLASS | OPTION_FORMAT, fn_dump_export},
     {"verify", NULL, 0, fn_dump_verify},
-    {"sheet", "FILE.png", OPTION_CLASS | OPTION_GRID, fn_dump_sheet},
+    {"sheet", "FILE.png", OPTION_CLASS | OPTION_GRID | OPTION_SEED, fn_dump_sheet},
     {"rejects", NULL, 0, fn_dump_rejects},
+    {"report", "DIR or FILE.html", OPTION_SEED, fn_dump_report},
     {"diff", "STORE2", 0, fn_dump_diff},
 };
 
@@ -78,6 +79,7 @@ static const struct fn_tool tool = {
                 "STORE verify\n"
                 "STORE sheet FILE.png [--class NAME] [--rows N] [--cols N] [--seed N]\n"
                 "STORE rejects\n"
+                "STORE report DIR|FILE.html [--seed N]\n"
                 "diff STORE STORE2",
     .purpose = "Shows what is in a store that fn-ingest made.",
     .epilog =
@@ -90,6 +92,8 @@ static const struct fn_tool tool = {
         "  verify   checks every checksum and decodes every picture; what is bad is named\n"
         "  sheet    a contact sheet to look at\n"
         "  rejects  what was not taken, and why (also of an unfinished store)\n"
+        "  report   a page to look at in a browser: what is in the store as charts, faces of some\n"
+        "           classes, what was not taken and why; FILE.html, or DIR/report.html\n"
         "  diff     what STORE2 has otherwise, a line for each record: < only in STORE, > only in\n"
         "           STORE2, ~ the same picture in another class, ! another picture\n"
         "\n"
@@ -103,12 +107,12 @@ static const struct fn_tool tool = {
 
 static int option_of(const char *name)
 {
-    return strcmp(name, "class") == 0    ? OPTION_CLASS
-           : strcmp(name, "output") == 0 ? OPTION_OUTPUT
-           : strcmp(name, "format") == 0 ? OPTION_FORMAT
-           : strcmp(name, "rows") == 0 || strcmp(name, "cols") == 0 || strcmp(name, "seed") == 0
-               ? OPTION_GRID
-               : 0;
+    return strcmp(name, "class") == 0                               ? OPTION_CLASS
+           : strcmp(name, "output") == 0                            ? OPTION_OUTPUT
+           : strcmp(name, "format") == 0                            ? OPTION_FORMAT
+           : strcmp(name, "seed") == 0                              ? OPTION_SEED
+           : strcmp(name, "rows") == 0 || strcmp(name, "cols") == 0 ? OPTION_GRID
+                                                                    : 0;
 }
 
 /* An option that the command would not look at is a misunderstanding. */
