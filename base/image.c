@@ -3,6 +3,7 @@
  * jpeg.c and png.c. */
 #include "base/image.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,6 +132,7 @@ void fn_codec_close(struct fn_codec **codec)
     fn_png_close(&c->png);
     fn_resizer_close(&c->resizer);
     fn_image_free(&c->upright);
+    fn_image_free(&c->whole);
     free(c);
     *codec = NULL;
 }
@@ -213,6 +215,28 @@ int fn_image_decode(struct fn_codec *codec, const uint8_t *data, size_t bytes, u
         rc = turn(stored, info.orientation, out);
     if (warnings)
         *warnings = grumbles;
+    return rc;
+}
+
+int fn_image_decode_rows(struct fn_codec *codec, const uint8_t *data, size_t bytes,
+                         const struct fn_rows *want)
+{
+    struct fn_image_info info;
+    int rc = fn_image_probe(codec, data, bytes, &info);
+    if (rc)
+        return rc;
+    if (info.w != want->w || info.h != want->h)
+        return fn_fail(FN_ECORRUPT, "the picture is %d x %d, its record says %d x %d", info.w,
+                       info.h, want->w, want->h);
+    assert(want->y >= 0 && want->rows >= 1 && want->y <= want->h - want->rows);
+    if (info.format == FN_IMAGE_JPEG && info.orientation == 1) {
+        rc = fn_image_check_size((uint64_t)info.w, (uint64_t)info.h, 0);
+        return rc ? rc : fn_jpeg_rows(codec->jpeg, want);
+    }
+    rc = fn_image_decode(codec, data, bytes, 0, &codec->whole, NULL);
+    if (rc == FN_OK)
+        want->put(want->context, want->y, want->rows,
+                  codec->whole.rgb + (size_t)want->y * (size_t)want->w * 3);
     return rc;
 }
 

@@ -67,6 +67,24 @@ int fn_image_probe(struct fn_codec *codec, const uint8_t *data, size_t bytes,
 int fn_image_decode(struct fn_codec *codec, const uint8_t *data, size_t bytes, uint64_t max_pixels,
                     struct fn_image *out, int *warnings);
 
+/* Some rows of a picture, for a caller that crops: bit for bit those that fn_image_decode gives.
+ * Of a JPEG that is upright as it is stored, nothing below the last row is decoded, and above the
+ * first one little more than the Huffman codes; everything else is decoded whole. Damage below the
+ * last row is therefore not seen: it is for bytes that a checksum has covered. */
+struct fn_rows {
+    int w, h;    /* pixels of the picture, as recorded; FN_ECORRUPT: it has others */
+    int y, rows; /* which: 0 <= y, rows >= 1, y + rows <= h */
+    /* Bytes behind the picture that may be read. What they are does not matter; 5,120 of them let
+     * libjpeg-turbo take its faster path to the picture's end. 0: none. */
+    size_t spare;
+    /* Called with the rows in order, several at a time: rows [y, y + rows) of (h, w, 3), packed. */
+    void (*put)(void *context, int y, int rows, const uint8_t *rgb);
+    void *context;
+};
+/* Failures as of fn_image_decode; some rows may have been put before one. */
+int fn_image_decode_rows(struct fn_codec *codec, const uint8_t *data, size_t bytes,
+                         const struct fn_rows *want);
+
 /* Baseline JPEG, JFIF, islow DCT, standard Huffman tables: equal pixels give equal bytes.
  * quality 1..100; subsample 1: 4:2:0, 0: 4:4:4. Replaces out's contents. */
 int fn_jpeg_encode(struct fn_codec *codec, const struct fn_image *im, int quality, int subsample,

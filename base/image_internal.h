@@ -19,6 +19,7 @@ struct fn_codec {
     struct fn_png *png;
     struct fn_resizer *resizer;
     struct fn_image upright; /* a picture as stored, before its EXIF orientation is applied */
+    struct fn_image whole;   /* of which some rows are wanted */
 };
 
 /* libjpeg's JPEG_MAX_DIMENSION, also taken as the longest side of every other picture. */
@@ -41,6 +42,8 @@ void fn_jpeg_close(struct fn_jpeg **jpeg);
 int fn_jpeg_header(struct fn_jpeg *jpeg, const uint8_t *data, size_t bytes,
                    struct fn_image_info *info);
 int fn_jpeg_pixels(struct fn_jpeg *jpeg, struct fn_image *out, int *warnings);
+/* Instead of pixels: some rows, see fn_image_decode_rows. */
+int fn_jpeg_rows(struct fn_jpeg *jpeg, const struct fn_rows *want);
 int fn_jpeg_write(struct fn_jpeg *jpeg, const struct fn_image *im, int quality, int subsample,
                   struct fn_bytes *out);
 

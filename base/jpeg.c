@@ -23,6 +23,10 @@
 #define MAX_COEFFICIENT_BYTES 1000000000L
 /* Rows handed over at once; when decoding libjpeg gives at most one row group, of up to 4. */
 #define ROWS 4
+/* libjpeg-turbo decodes an MCU by its faster loop only where 512 bytes for each of its blocks are
+ * left (jdhuff.c, BUFSIZE), and an MCU has at most 10 blocks. Bytes behind the picture, which may
+ * be read but mean nothing, keep it in that loop to the end. */
+#define SPARE_MAX (D_MAX_BLOCKS_IN_MCU * 512)
 
 struct fn_jpeg {
     struct jpeg_decompress_struct in;
@@ -38,8 +42,9 @@ struct fn_jpeg {
     int orientation; /* 0: no EXIF seen */
     const uint8_t *data_end;
     struct fn_bytes *written;
-    uint8_t *cmyk; /* ROWS rows of 4 w */
-    size_t cmyk_cap;
+    uint8_t *lines; /* scratch: ROWS rows of 4 w, and of 3 w */
+    size_t lines_cap;
+    size_t spare; /* of the source's bytes, how many lie behind the picture */
     /* Tables that a picture defines; libjpeg would keep them for the next one. */
     void *(*alloc_small)(j_common_ptr, int, size_t);
     size_t tables_used;
@@ -271,7 +276,7 @@ void fn_jpeg_close(struct fn_jpeg **out)
         jpeg_destroy_decompress(&jpeg->in);
     if (jpeg->out_open)
         jpeg_destroy_compress(&jpeg->out);
-    free(jpeg->cmyk);
+    free(jpeg->lines);
     free(jpeg);
     *out = NULL;
 }
@@ -312,33 +317,40 @@ static void cmyk_to_rgb(const uint8_t *cmyk, size_t pixels, uint8_t *rgb)
     }
 }
 
-static int reserve_cmyk(struct fn_jpeg *jpeg, size_t bytes)
+static int reserve_lines(struct fn_jpeg *jpeg)
 {
-    if (bytes <= jpeg->cmyk_cap)
+    size_t bytes = (size_t)jpeg->in.image_width * 7 * ROWS;
+    if (bytes <= jpeg->lines_cap)
         return FN_OK;
-    free(jpeg->cmyk);
-    jpeg->cmyk = malloc(bytes);
-    jpeg->cmyk_cap = jpeg->cmyk ? bytes : 0;
-    return jpeg->cmyk ? FN_OK : fn_fail(FN_ENOMEM, "no memory for rows of %zu bytes", bytes);
+    free(jpeg->lines);
+    jpeg->lines = malloc(bytes);
+    jpeg->lines_cap = jpeg->lines ? bytes : 0;
+    return jpeg->lines ? FN_OK : fn_fail(FN_ENOMEM, "no memory for rows of %zu bytes", bytes);
 }
 
-/* The rows themselves; a failure inside libjpeg jumps out of it. */
-static void read_rows(struct fn_jpeg *jpeg, uint8_t *rgb)
+static void start(struct jpeg_decompress_struct *in)
+{
+    in->out_color_space = in->num_components == 4 ? JCS_CMYK : JCS_RGB;
+    in->dct_method = JDCT_ISLOW;
+    in->do_fancy_upsampling = TRUE;
+    jpeg_start_decompress(in);
+}
+
+/* At most ROWS of the next rows, packed, to `rgb`, none at or below `end`; their number. A failure
+ * inside libjpeg jumps out of it. */
+static JDIMENSION read_rows(struct fn_jpeg *jpeg, JDIMENSION end, uint8_t *rgb)
 {
     struct jpeg_decompress_struct *in = &jpeg->in;
     int is_cmyk = in->out_color_space == JCS_CMYK;
-    size_t w = in->output_width, row = w * 3;
-    while (in->output_scanline < in->output_height) {
-        JSAMPROW rows[ROWS];
-        JDIMENSION left = in->output_height - in->output_scanline;
-        JDIMENSION n = left < ROWS ? left : ROWS;
-        uint8_t *at = rgb + in->output_scanline * row;
-        for (JDIMENSION i = 0; i < n; i++)
-            rows[i] = is_cmyk ? jpeg->cmyk + i * w * 4 : at + i * row;
-        n = jpeg_read_scanlines(in, rows, n);
-        if (is_cmyk)
-            cmyk_to_rgb(jpeg->cmyk, n * w, at);
-    }
+    size_t w = in->output_width;
+    JSAMPROW rows[ROWS];
+    JDIMENSION left = end - in->output_scanline, n = left < ROWS ? left : ROWS;
+    for (JDIMENSION i = 0; i < n; i++)
+        rows[i] = is_cmyk ? jpeg->lines + i * w * 4 : rgb + i * w * 3;
+    n = jpeg_read_scanlines(in, rows, n);
+    if (is_cmyk)
+        cmyk_to_rgb(jpeg->lines, n * w, rgb);
+    return n;
 }
 
 int fn_jpeg_pixels(struct fn_jpeg *jpeg, struct fn_image *out, int *warnings)
@@ -346,21 +358,58 @@ int fn_jpeg_pixels(struct fn_jpeg *jpeg, struct fn_image *out, int *warnings)
     struct jpeg_decompress_struct *in = &jpeg->in;
     int rc = fn_image_reserve(out, (int)in->image_width, (int)in->image_height);
     if (rc == FN_OK && in->num_components == 4)
-        rc = reserve_cmyk(jpeg, (size_t)in->image_width * 4 * ROWS);
+        rc = reserve_lines(jpeg);
     if (rc)
         return rc;
     if (setjmp(jpeg->failed)) {
         jpeg_abort_decompress(in); /* a progressive picture's coefficients may be large */
         return jpeg->code;
     }
-    in->out_color_space = in->num_components == 4 ? JCS_CMYK : JCS_RGB;
-    in->dct_method = JDCT_ISLOW;
-    in->do_fancy_upsampling = TRUE;
-    jpeg_start_decompress(in);
-    read_rows(jpeg, out->rgb);
+    start(in);
+    while (in->output_scanline < in->output_height)
+        read_rows(jpeg, in->output_height, out->rgb + in->output_scanline * (size_t)out->w * 3);
     jpeg_finish_decompress(in); /* reads up to the end marker, or fails */
     *warnings = jpeg->warnings;
     return FN_OK;
+}
+
+/* Rows that nobody wants. Before libjpeg-turbo 2.1 its function for it was not always exact. */
+static void skip_rows(struct fn_jpeg *jpeg, JDIMENSION rows)
+{
+#if defined(LIBJPEG_TURBO_VERSION_NUMBER) && LIBJPEG_TURBO_VERSION_NUMBER >= 2001000
+    if (rows > 0)
+        jpeg_skip_scanlines(&jpeg->in, rows);
+#else
+    while (jpeg->in.output_scanline < rows)
+        read_rows(jpeg, rows, jpeg->lines + (size_t)jpeg->in.output_width * 4 * ROWS);
+#endif
+}
+
+int fn_jpeg_rows(struct fn_jpeg *jpeg, const struct fn_rows *want)
+{
+    struct jpeg_decompress_struct *in = &jpeg->in;
+    const JDIMENSION end = (JDIMENSION)want->y + (JDIMENSION)want->rows;
+    int ended, rc = reserve_lines(jpeg);
+    if (rc)
+        return rc;
+    if (setjmp(jpeg->failed)) {
+        jpeg_abort_decompress(in);
+        return jpeg->code;
+    }
+    jpeg->spare = want->spare < SPARE_MAX ? want->spare : SPARE_MAX;
+    if (in->arith_code || jpeg_has_multiple_scans(in))
+        jpeg->spare = 0; /* markers stand between what is decoded */
+    jpeg->source.bytes_in_buffer += jpeg->spare;
+    start(in);
+    skip_rows(jpeg, (JDIMENSION)want->y);
+    while (in->output_scanline < end) {
+        uint8_t *rgb = jpeg->lines + (size_t)in->output_width * 4 * ROWS;
+        int y = (int)in->output_scanline;
+        want->put(want->context, y, (int)read_rows(jpeg, end, rgb), rgb);
+    }
+    ended = jpeg->source.bytes_in_buffer < jpeg->spare;
+    jpeg_abort_decompress(in);
+    return ended ? fn_fail(FN_ECORRUPT, "JPEG: premature end of the data") : FN_OK;
 }
 
 static void write_rows(struct jpeg_compress_struct *out, const struct fn_image *im)

@@ -178,22 +178,43 @@ void fn_reader_prefetch(struct fn_reader *reader, const uint64_t *ids, size_t co
     }
 }
 
+/* FN_OK where a raw payload is w h 3 bytes. */
+static int check_raw(const struct fn_record *rec)
+{
+    if (rec->payload_bytes != (size_t)rec->w * (size_t)rec->h * 3)
+        return fn_fail(FN_ECORRUPT, "a raw picture of %d x %d in %zu bytes", rec->w, rec->h,
+                       rec->payload_bytes);
+    return FN_OK;
+}
+
 int fn_record_decode(struct fn_codec *codec, const struct fn_record *rec, struct fn_image *out)
 {
     int rc;
     if (rec->codec == FN_CODEC_RAW) {
         rc = fn_image_reserve(out, rec->w, rec->h);
-        if (rc)
-            return rc;
-        if (rec->payload_bytes != (size_t)rec->w * (size_t)rec->h * 3)
-            return fn_fail(FN_ECORRUPT, "a raw picture of %d x %d in %zu bytes", rec->w, rec->h,
-                           rec->payload_bytes);
-        memcpy(out->rgb, rec->payload, rec->payload_bytes);
-        return FN_OK;
+        if (!rc)
+            rc = check_raw(rec);
+        if (!rc)
+            memcpy(out->rgb, rec->payload, rec->payload_bytes);
+        return rc;
     }
     rc = fn_image_decode(codec, rec->payload, rec->payload_bytes, 0, out, NULL);
     if (!rc && (out->w != rec->w || out->h != rec->h))
         rc = fn_fail(FN_ECORRUPT, "the picture is %d x %d, its record says %d x %d", out->w, out->h,
                      rec->w, rec->h);
+    return rc;
+}
+
+int fn_record_decode_rows(struct fn_codec *codec, const struct fn_record *rec, int y, int rows,
+                          void (*put)(void *context, int y, int rows, const uint8_t *rgb),
+                          void *context)
+{
+    const struct fn_rows want = {rec->w, rec->h, y, rows, rec->spare, put, context};
+    int rc;
+    if (rec->codec != FN_CODEC_RAW)
+        return fn_image_decode_rows(codec, rec->payload, rec->payload_bytes, &want);
+    rc = check_raw(rec);
+    if (!rc)
+        put(context, y, rows, rec->payload + (size_t)y * (size_t)rec->w * 3);
     return rc;
 }

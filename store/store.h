@@ -89,6 +89,7 @@ struct fn_record {
     uint64_t pixels; /* hash of the picture before it was encoded; 0: not computed */
     const uint8_t *payload;
     size_t payload_bytes;
+    size_t spare;      /* bytes behind the payload that may be read */
     uint64_t checksum; /* XXH3-64 over all of the above but id and label (see FORMAT.md) */
 };
 
@@ -113,6 +114,11 @@ void fn_reader_prefetch(struct fn_reader *reader, const uint64_t *ids, size_t co
 /* Payload -> RGB, by the one decoder of base/image.h. FN_ECORRUPT also where the picture's sides
  * are not those of the record. */
 int fn_record_decode(struct fn_codec *codec, const struct fn_record *rec, struct fn_image *out);
+/* Rows [y, y + rows) of it only, handed to `put`: see fn_image_decode_rows. The record must have
+ * come from fn_reader_get: of what is not decoded, its checksum alone says that it is sound. */
+int fn_record_decode_rows(struct fn_codec *codec, const struct fn_record *rec, int y, int rows,
+                          void (*put)(void *context, int y, int rows, const uint8_t *rgb),
+                          void *context);
 
 #ifdef __cplusplus
 }

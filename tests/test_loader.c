@@ -177,6 +177,43 @@ static void against_parts(void **state)
     free_examples(&e);
 }
 
+/* A crop that decodes only the rows it needs is the crop of the whole picture. */
+static void only_rows(void **state)
+{
+    struct place *p = *state;
+    static const struct fn_augment kinds[] = {
+        {20, 1, 1, 0, 3}, {20, 0, 1, 0, 3}, {24, 1, 0, 0, 3}, {25, 0, 1, 0, 3}, {41, 0, 1, 0, 3}};
+    struct fn_source *source = store_source(p->store);
+    struct fn_fetch *fetch;
+    struct fn_reader *reader;
+    struct fn_codec *codec;
+    struct fn_image whole = {0}, rotated = {0};
+    uint8_t *want = malloc(41 * 41 * 3), *got = malloc(41 * 41 * 3);
+    assert_ok(fn_fetch_open(&fetch, source));
+    assert_ok(fn_reader_open(&reader, p->store));
+    assert_ok(fn_codec_open(&codec));
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+        for (uint64_t id = 0; id < RECORDS; id++) {
+            const struct fn_augment *a = &kinds[k];
+            struct fn_record rec;
+            struct fn_augment_plan plan;
+            assert_ok(fn_reader_get(reader, id, &rec));
+            assert_ok(fn_augment_plan(a, k, id, rec.w, rec.h, &plan));
+            assert_ok(fn_record_decode(codec, &rec, &whole));
+            assert_ok(fn_augment_apply(&plan, a->size, &whole, &rotated, want));
+            memset(got, 0xee, 41 * 41 * 3);
+            assert_ok(fn_fetch_example(fetch, id, a, k, id, got));
+            assert_memory_equal(got, want, (size_t)a->size * (size_t)a->size * 3);
+        }
+    fn_image_free(&whole);
+    fn_codec_close(&codec);
+    fn_reader_close(&reader);
+    fn_fetch_close(&fetch);
+    fn_source_close(&source);
+    free(want);
+    free(got);
+}
+
 enum { BATCHES = 40 };
 
 static void reference(struct place *p, struct fn_store *store, struct fn_order order,
@@ -630,13 +667,13 @@ static void files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(against_parts),   cmocka_unit_test(any_workers),
-        cmocka_unit_test(any_first_batch), cmocka_unit_test(shared_batch),
-        cmocka_unit_test(lists),           cmocka_unit_test(held_slots),
-        cmocka_unit_test(too_small),       cmocka_unit_test(replaced),
-        cmocka_unit_test(too_many_bad),    cmocka_unit_test(mark_and_stop),
-        cmocka_unit_test(named_once),      cmocka_unit_test(stops),
-        cmocka_unit_test(files),
+        cmocka_unit_test(against_parts), cmocka_unit_test(only_rows),
+        cmocka_unit_test(any_workers),   cmocka_unit_test(any_first_batch),
+        cmocka_unit_test(shared_batch),  cmocka_unit_test(lists),
+        cmocka_unit_test(held_slots),    cmocka_unit_test(too_small),
+        cmocka_unit_test(replaced),      cmocka_unit_test(too_many_bad),
+        cmocka_unit_test(mark_and_stop), cmocka_unit_test(named_once),
+        cmocka_unit_test(stops),         cmocka_unit_test(files),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

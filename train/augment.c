@@ -54,6 +54,28 @@ void fn_mirror_plain(uint8_t *to, const uint8_t *from, int pixels)
         memcpy(to + 3, from, 3);
 }
 
+void fn_augment_row(const struct fn_augment_plan *plan, int size, int w, const uint8_t *from,
+                    uint8_t *out)
+{
+    /* Columns [x0, x1) of the crop are picture, those before and after are padding. */
+    int x0 = plan->x < 0 ? -plan->x : 0;
+    int x1 = w - plan->x < size ? w - plan->x : size;
+    int before = plan->flip ? size - x1 : x0, pixels = x1 - x0;
+    if (!from || pixels < 1) {
+        memset(out, 0, (size_t)size * 3);
+        return;
+    }
+    from += (size_t)(plan->x + x0) * 3;
+    memset(out, 0, (size_t)before * 3);
+    if (plan->flip) {
+        fn_mirror *fast = fn_mirror_ssse3(), *mirror = fast ? fast : fn_mirror_plain;
+        mirror(out + before * 3, from, pixels);
+    } else {
+        memcpy(out + before * 3, from, (size_t)pixels * 3);
+    }
+    memset(out + (before + pixels) * 3, 0, (size_t)(size - before - pixels) * 3);
+}
+
 int fn_augment_apply(const struct fn_augment_plan *plan, int size, const struct fn_image *image,
                      struct fn_image *scratch, uint8_t *out)
 {
@@ -63,26 +85,10 @@ int fn_augment_apply(const struct fn_augment_plan *plan, int size, const struct 
             return rc;
         image = scratch;
     }
-    /* Columns [x0, x1) of the crop are picture, those before and after are padding. */
-    int x0 = plan->x < 0 ? -plan->x : 0;
-    int x1 = image->w - plan->x < size ? image->w - plan->x : size;
-    size_t row = (size_t)size * 3;
-    fn_mirror *fast = fn_mirror_ssse3(), *mirror = fast ? fast : fn_mirror_plain;
-    for (int y = 0; y < size; y++, out += row) {
-        int from_y = plan->y + y;
-        if (from_y < 0 || from_y >= image->h || x0 >= x1) {
-            memset(out, 0, row);
-            continue;
-        }
-        const uint8_t *from =
-            image->rgb + ((size_t)from_y * (size_t)image->w + (size_t)(plan->x + x0)) * 3;
-        int before = plan->flip ? size - x1 : x0, pixels = x1 - x0;
-        memset(out, 0, (size_t)before * 3);
-        if (plan->flip)
-            mirror(out + before * 3, from, pixels);
-        else
-            memcpy(out + before * 3, from, (size_t)pixels * 3);
-        memset(out + (before + pixels) * 3, 0, (size_t)(size - before - pixels) * 3);
+    for (int y = 0; y < size; y++, out += (size_t)size * 3) {
+        int from = plan->y + y, inside = from >= 0 && from < image->h;
+        fn_augment_row(plan, size, image->w,
+                       inside ? image->rgb + (size_t)from * (size_t)image->w * 3 : NULL, out);
     }
     return FN_OK;
 }

@@ -46,6 +46,11 @@ int fn_augment_plan(const struct fn_augment *augment, uint64_t pass, uint64_t po
 int fn_augment_apply(const struct fn_augment_plan *plan, int size, const struct fn_image *image,
                      struct fn_image *scratch, uint8_t *out);
 
+/* One row of the crop, (size, 3) bytes at `out`, from a picture's row of w pixels; NULL: the crop's
+ * row lies outside the picture. Without a rotation, apply is this for every row. */
+void fn_augment_row(const struct fn_augment_plan *plan, int size, int w, const uint8_t *from,
+                    uint8_t *out);
+
 #ifdef __cplusplus
 }
 #endif

@@ -26,35 +26,57 @@ static struct slot *slot_of(struct fn_loader *l, uint64_t batch)
 }
 
 /* ---- workers ---- */
-/* An image to work on; waits for one. 0: the loader is being closed. Holds the lock. */
-static int claim(struct fn_loader *l, struct slot **slot, int32_t *image)
+/* Nobody begins another image. Holds the lock. */
+static void halt(struct fn_loader *l)
 {
-    for (;;) {
-        if (l->quit)
-            return 0;
-        int idle = l->stopped || l->failure.code != FN_OK || fn_loader_count(l, l->fill_batch) == 0;
+    atomic_store(&l->halted, 1);
+}
+
+/* The batch to be filled next becomes that of its slot, if the slot is free. Holds the lock. */
+static int begin_batch(struct fn_loader *l, struct slot *s)
+{
+    if (s->state != SLOT_EMPTY || s->joined > 0)
+        return 0;
+    s->state = SLOT_FILLING;
+    s->count = fn_loader_count(l, l->fill_batch);
+    s->batch = l->fill_batch;
+    atomic_store(&s->next, 0);
+    atomic_store(&s->done, 0);
+    return 1;
+}
+
+/* A batch to work on; waits for one. NULL: the loader is being closed. Holds the lock. */
+static struct slot *join(struct fn_loader *l)
+{
+    while (!l->quit) {
+        int idle = atomic_load(&l->halted) || fn_loader_count(l, l->fill_batch) == 0;
         struct slot *s = slot_of(l, l->fill_batch);
-        if (!idle && (l->fill_image > 0 || s->state == SLOT_EMPTY)) {
-            if (l->fill_image == 0) {
-                s->state = SLOT_FILLING;
-                s->count = fn_loader_count(l, l->fill_batch);
-                s->batch = l->fill_batch;
-                s->done = 0;
-            }
-            *slot = s;
-            *image = l->fill_image++;
-            if (l->fill_image == s->count) {
-                l->fill_batch++;
-                l->fill_image = 0;
-            }
+        int filling = s->state == SLOT_FILLING && s->batch == l->fill_batch;
+        if (!idle && filling && atomic_load(&s->next) >= s->count) {
+            l->fill_batch++;
+            continue;
+        }
+        if (!idle && (filling || begin_batch(l, s))) {
             l->active++;
-            return 1;
+            s->joined++;
+            return s;
         }
         double from = fn_now();
         pthread_cond_wait(&l->work, &l->lock);
         if (!idle)
             l->stats.full_s += fn_now() - from;
     }
+    return NULL;
+}
+
+/* Holds the lock. */
+static void leave(struct fn_loader *l, struct slot *s, double seconds)
+{
+    l->stats.busy_s += seconds;
+    if (--s->joined == 0 && s->state == SLOT_EMPTY)
+        pthread_cond_broadcast(&l->work);
+    if (--l->active == 0 && l->draining)
+        pthread_cond_broadcast(&l->ready);
 }
 
 /* Behind the examples of a shorter batch: nothing that a network could trip over. */
@@ -84,29 +106,52 @@ static int fill(struct fn_loader *l, struct fn_fetch *fetch, struct fn_loader_ah
         rc = fn_loader_bad(l, fetch, rc, draw, &ex, out);
     else if (rc != FN_OK)
         rc = fn_loader_failed(l, rc, ex.id);
+    if (rc == FN_OK && ex.id != FN_NO_ID)
+        atomic_fetch_add(&l->read, 1); /* bad ones were counted when they were met */
     s->labels[image] = ex.label;
     s->ids[image] = ex.id;
     return rc;
 }
 
-/* Holds the lock. The consumer is woken only where it has something to do: it may share the core.
- */
-static void finish(struct fn_loader *l, struct slot *s, int32_t image, int rc, double seconds)
+static void fail(struct fn_loader *l, int rc)
 {
-    int wake = --l->active == 0 && l->draining;
-    l->stats.busy_s += seconds;
-    if (rc == FN_OK && s->ids[image] != FN_NO_ID)
-        l->stats.read++; /* bad ones were counted when they were met */
-    if (rc != FN_OK && l->failure.code == FN_OK) {
+    pthread_mutex_lock(&l->lock);
+    if (l->failure.code == FN_OK)
         fn_err_note_take(&l->failure, rc);
-        wake = 1;
-    }
-    if (++s->done == s->count && rc == FN_OK) {
-        s->state = SLOT_READY;
-        wake |= s->batch == l->next_batch;
-    }
-    if (wake)
+    halt(l);
+    pthread_cond_broadcast(&l->ready);
+    pthread_mutex_unlock(&l->lock);
+}
+
+/* The consumer is woken only where it has something to do: it may share the core. Whoever joins
+ * next must not take the batch for one to begin, once it is used and its slot EMPTY again. */
+static void complete(struct fn_loader *l, struct slot *s)
+{
+    pthread_mutex_lock(&l->lock);
+    s->state = SLOT_READY;
+    if (s->batch == l->fill_batch)
+        l->fill_batch++;
+    if (s->batch == l->next_batch)
         pthread_cond_broadcast(&l->ready);
+    pthread_mutex_unlock(&l->lock);
+}
+
+/* Images of a joined batch until none is left. */
+static void work(struct fn_loader *l, struct fn_fetch *fetch, struct fn_loader_ahead *ahead,
+                 struct slot *s)
+{
+    while (!atomic_load(&l->halted)) {
+        int32_t image = atomic_fetch_add(&s->next, 1);
+        if (image >= s->count)
+            return;
+        int rc = fill(l, fetch, ahead, s, image);
+        if (rc != FN_OK) {
+            fail(l, rc);
+            return;
+        }
+        if (atomic_fetch_add(&s->done, 1) + 1 == s->count)
+            complete(l, s);
+    }
 }
 
 static void *run_worker(void *argument)
@@ -115,7 +160,6 @@ static void *run_worker(void *argument)
     struct fn_fetch *fetch;
     struct fn_loader_ahead ahead = {.ids = calloc((size_t)l->n, sizeof *ahead.ids)};
     struct slot *slot;
-    int32_t image;
     int rc = fn_fetch_open(&fetch, l->source);
     if (rc == FN_OK && !ahead.ids)
         rc = fn_fail(FN_ENOMEM, "no memory for a loader thread");
@@ -124,13 +168,13 @@ static void *run_worker(void *argument)
     if (rc != FN_OK && l->failure.code == FN_OK)
         fn_err_note_take(&l->failure, rc);
     pthread_cond_broadcast(&l->ready);
-    while (rc == FN_OK && claim(l, &slot, &image)) {
+    while (rc == FN_OK && (slot = join(l)) != NULL) {
         pthread_mutex_unlock(&l->lock);
         double from = fn_now();
-        int filled = fill(l, fetch, &ahead, slot, image);
+        work(l, fetch, &ahead, slot);
         double seconds = fn_now() - from;
         pthread_mutex_lock(&l->lock);
-        finish(l, slot, image, filled, seconds);
+        leave(l, slot, seconds);
     }
     pthread_mutex_unlock(&l->lock);
     free(ahead.ids);
@@ -191,6 +235,7 @@ int fn_loader_open(struct fn_loader **loader, const struct fn_loader_config *con
     l->slots = config->slots;
     l->image_bytes = (size_t)l->size * (size_t)l->size * 3;
     l->stopped = 1;
+    halt(l);
     int rc = make_slots(l, config);
     if (rc == FN_OK)
         rc = start_threads(l, config->workers);
@@ -207,6 +252,7 @@ void fn_loader_close(struct fn_loader **loader)
         return;
     pthread_mutex_lock(&l->lock);
     l->quit = 1;
+    halt(l);
     pthread_cond_broadcast(&l->work);
     pthread_mutex_unlock(&l->lock);
     for (int i = 0; i < l->workers; i++)
@@ -244,6 +290,7 @@ int fn_loader_start(struct fn_loader *loader, const struct fn_loader_job *job)
         return rc;
     pthread_mutex_lock(&l->lock);
     l->stopped = l->draining = 1;
+    halt(l);
     while (l->active > 0)
         pthread_cond_wait(&l->ready, &l->lock);
     l->draining = 0;
@@ -255,10 +302,11 @@ int fn_loader_start(struct fn_loader *loader, const struct fn_loader_job *job)
     for (int i = 0; i < l->slots; i++)
         l->slot[i].state = SLOT_EMPTY;
     l->fill_batch = l->next_batch = job->first_batch;
-    l->fill_image = 0;
+    atomic_store(&l->read, 0);
     memset(&l->stats, 0, sizeof l->stats);
     memset(&l->failure, 0, sizeof l->failure);
     l->stopped = 0;
+    atomic_store(&l->halted, 0);
     pthread_cond_broadcast(&l->work);
     pthread_mutex_unlock(&l->lock);
     return FN_OK;
@@ -317,6 +365,7 @@ void fn_loader_stop(struct fn_loader *loader)
 {
     pthread_mutex_lock(&loader->lock);
     loader->stopped = 1;
+    halt(loader);
     pthread_cond_broadcast(&loader->ready);
     pthread_cond_broadcast(&loader->work);
     pthread_mutex_unlock(&loader->lock);
@@ -326,5 +375,6 @@ void fn_loader_get_stats(struct fn_loader *loader, struct fn_loader_stats *stats
 {
     pthread_mutex_lock(&loader->lock);
     *stats = loader->stats;
+    stats->read = atomic_load(&loader->read);
     pthread_mutex_unlock(&loader->lock);
 }

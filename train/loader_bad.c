@@ -32,7 +32,7 @@ static int count_bad(struct fn_loader *l, int code, uint64_t id)
     char name[400];
     int last;
     pthread_mutex_lock(&l->lock);
-    uint64_t bad = ++l->stats.bad, read = ++l->stats.read;
+    uint64_t bad = ++l->stats.bad, read = atomic_fetch_add(&l->read, 1) + 1;
     int first = name_it(l, id, &last);
     pthread_mutex_unlock(&l->lock);
     fn_source_name(l->source, id, name, sizeof name);

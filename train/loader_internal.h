@@ -4,6 +4,7 @@
 #define FN_TRAIN_LOADER_INTERNAL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "train/loader.h"
@@ -12,19 +13,22 @@ enum slot_state { SLOT_EMPTY = 0, SLOT_FILLING, SLOT_READY, SLOT_UPLOADING };
 
 struct slot {
     enum slot_state state;
-    uint64_t batch;  /* its number, unless EMPTY */
-    int32_t count;   /* examples in it */
-    int32_t done;    /* of these, how many are written */
-    uint8_t *images; /* (n, size, size, 3) */
+    uint64_t batch;       /* its number, unless EMPTY */
+    int32_t count;        /* examples in it */
+    int joined;           /* workers at it */
+    _Atomic int32_t next; /* the next one to be worked on; past count: none is left */
+    _Atomic int32_t done; /* how many are written */
+    uint8_t *images;      /* (n, size, size, 3) */
     int32_t *labels;
     uint64_t *ids;
 };
 
 #define NAMED_MAX 1000 /* bad pictures that are remembered as named */
 
-/* `lock` guards everything but what is constant after opening, the job (changed only while no
- * worker is active) and the contents of a slot that is being FILLED (each worker writes its own
- * image). */
+/* `lock` guards everything but what is constant after opening, the atomics, the job (changed only
+ * while no worker is active) and the contents of a slot that is being FILLED (each worker writes
+ * its own image). A worker takes it to join a batch, whose number and count stay as they are while
+ * anyone is joined, and to leave it; the images between are handed out by the slot's `next`. */
 struct fn_loader {
     struct fn_source *source;
     int n, size, slots, workers;
@@ -38,12 +42,13 @@ struct fn_loader {
     pthread_cond_t
         ready; /* the consumer waits: a READY slot, a failure, a stop, no active worker */
     struct fn_loader_job job;
-    uint64_t fill_batch; /* the next image to hand out */
-    int32_t fill_image;
+    uint64_t fill_batch; /* the batch to join */
     uint64_t next_batch; /* the next batch for the consumer */
-    int active;          /* workers at an image */
+    int active;          /* workers that have joined a batch */
     int opened;          /* workers that have their reader */
     int stopped, quit;
+    atomic_int halted;          /* stopped, quit or failed: begin no image */
+    _Atomic uint64_t read;      /* of the statistics */
     int draining;               /* fn_loader_start waits for active == 0 */
     struct fn_err_note failure; /* the first one of any worker; code FN_OK: none */
     struct fn_loader_stats stats;

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -49,19 +50,48 @@ static int store_open(struct fn_fetch *f)
     return fn_reader_open(&f->reader, f->source->store);
 }
 
+/* Where a record's rows go: straight into the batch. */
+struct crop {
+    struct fn_augment_plan plan;
+    int size, w;
+    uint8_t *out; /* (size, size, 3) */
+};
+
+static void put_rows(void *context, int y, int rows, const uint8_t *rgb)
+{
+    const struct crop *c = context;
+    uint8_t *to = c->out + (size_t)(y - c->plan.y) * (size_t)c->size * 3;
+    for (int i = 0; i < rows; i++, to += (size_t)c->size * 3, rgb += (size_t)c->w * 3)
+        fn_augment_row(&c->plan, c->size, c->w, rgb, to);
+}
+
+/* Of a picture that is not rotated, only the rows that the crop needs. */
+static int decode_crop(struct fn_fetch *f, const struct fn_record *rec, struct crop *c)
+{
+    int top = c->plan.y > 0 ? c->plan.y : 0;
+    int end = c->plan.y + c->size < rec->h ? c->plan.y + c->size : rec->h;
+    size_t row = (size_t)c->size * 3;
+    size_t before = (size_t)(top - c->plan.y), inside = (size_t)(end - top);
+    memset(c->out, 0, before * row);
+    memset(c->out + (before + inside) * row, 0, ((size_t)c->size - before - inside) * row);
+    return fn_record_decode_rows(f->codec, rec, top, end - top, put_rows, c);
+}
+
 static int store_example(struct fn_fetch *f, uint64_t id, const struct fn_augment *augment,
                          uint64_t pass, uint64_t position, uint8_t *out)
 {
     struct fn_record rec;
-    struct fn_augment_plan plan;
+    struct crop c = {.size = augment->size, .out = out};
     int rc = fn_reader_get(f->reader, id, &rec);
     if (rc == FN_OK)
-        rc = fn_augment_plan(augment, pass, position, rec.w, rec.h, &plan);
-    if (rc == FN_OK)
-        rc = fn_record_decode(f->codec, &rec, &f->image);
-    if (rc == FN_OK)
-        rc = fn_augment_apply(&plan, augment->size, &f->image, &f->rotated, out);
-    return rc;
+        rc = fn_augment_plan(augment, pass, position, rec.w, rec.h, &c.plan);
+    if (rc != FN_OK)
+        return rc;
+    c.w = rec.w;
+    if (c.plan.degrees == 0)
+        return decode_crop(f, &rec, &c);
+    rc = fn_record_decode(f->codec, &rec, &f->image);
+    return rc ? rc : fn_augment_apply(&c.plan, c.size, &f->image, &f->rotated, out);
 }
 
 static void store_prefetch(struct fn_fetch *f, const uint64_t *ids, size_t count)

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/* Some rows of a picture are bit for bit those of the whole one: every position of the crop, every
+ * sampling, whatever stands behind the picture; and one that is cut is refused or right. */
+#include "base/file.h"
+#include "base/image.h"
+#include "base/json.h"
+#include "base/rng.h"
+#include "tests/test.h"
+
+enum { SPARE = 6000 };
+
+static struct fn_codec *codec;
+
+static int setup(void **state)
+{
+    (void)state;
+    return fn_codec_open(&codec);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    fn_codec_close(&codec);
+    return codec != NULL;
+}
+
+/* Smooth shapes with noise: every kind of block. */
+static void draw(struct fn_image *im, uint64_t k, int w, int h)
+{
+    assert_ok(fn_image_reserve(im, w, h));
+    for (int y = 0; y < h; y++)
+        for (int x = 0; x < w; x++)
+            for (int c = 0; c < 3; c++) {
+                uint64_t noise = fn_rng(k, (uint64_t)(y * w + x), (uint64_t)c, 77) % (1 + k * 9);
+                unsigned v = (unsigned)(x * (c + 1) + y * (3 - c)) / 2 % 200 + (unsigned)noise;
+                im->rgb[(y * w + x) * 3 + c] = (uint8_t)(v > 255 ? 255 : v);
+            }
+}
+
+struct got {
+    const struct fn_image *whole;
+    int next, wrong;
+};
+
+static void put(void *context, int y, int rows, const uint8_t *rgb)
+{
+    struct got *g = context;
+    size_t row = (size_t)g->whole->w * 3;
+    g->wrong += y != g->next || rows < 1 || y + rows > g->whole->h ||
+                memcmp(rgb, g->whole->rgb + (size_t)y * row, (size_t)rows * row) != 0;
+    g->next = y + rows;
+}
+
+/* Rows [y, y + rows) of a picture of which the whole is known. */
+static int rows_of(const uint8_t *data, size_t bytes, size_t spare, const struct fn_image *whole,
+                   int y, int rows)
+{
+    struct got g = {whole, y, 0};
+    const struct fn_rows want = {whole->w, whole->h, y, rows, spare, put, &g};
+    int rc = fn_image_decode_rows(codec, data, bytes, &want);
+    if (rc == FN_OK && (g.wrong || g.next != y + rows))
+        fail_msg("rows %d to %d of %d x %d: %d times wrong", y, y + rows, whole->w, whole->h,
+                 g.wrong);
+    return rc;
+}
+
+/* The picture at the front of a block that ends exactly behind the spare bytes: what a sanitizer
+ * sees. Kind 0: zeros behind it, 1: end markers, 2: noise, 3: the picture again. */
+static uint8_t *with_spare(const uint8_t *data, size_t bytes, size_t spare, int kind)
+{
+    uint8_t *block = malloc(bytes + spare);
+    assert_non_null(block);
+    memcpy(block, data, bytes);
+    for (size_t i = 0; i < spare; i++) {
+        uint8_t fill[] = {0, (uint8_t)(i % 2 ? 0xd9 : 0xff), (uint8_t)fn_rng(5, i, 0, 0),
+                          data[i % bytes]};
+        block[bytes + i] = fill[kind];
+    }
+    return block;
+}
+
+/* Every `step`-th first row, several heights. */
+static void every_position(const uint8_t *data, size_t bytes, int step)
+{
+    static const size_t spares[] = {0, 7, 600, SPARE};
+    struct fn_image whole = {0};
+    assert_ok(fn_image_decode(codec, data, bytes, 0, &whole, NULL));
+    for (int kind = 0; kind < 4; kind++) {
+        size_t spare = spares[kind];
+        uint8_t *block = with_spare(data, bytes, spare, kind);
+        for (int y = 0; y < whole.h; y += step) {
+            const int heights[] = {1, (whole.h - y + 1) / 2, whole.h - y};
+            for (int i = 0; i < 3; i++)
+                assert_ok(rows_of(block, bytes, spare, &whole, y, heights[i]));
+        }
+        free(block);
+    }
+    fn_image_free(&whole);
+}
+
+static void drawn(void **state)
+{
+    static const struct {
+        int w, h, quality, subsample;
+    } kinds[] = {{182, 182, 95, 1}, {182, 182, 95, 0}, {33, 57, 80, 1}, {16, 16, 90, 1},
+                 {17, 31, 100, 1},  {1, 40, 75, 1},    {64, 1, 95, 1},  {200, 15, 30, 1},
+                 {48, 161, 95, 1},  {49, 48, 95, 0}};
+    struct fn_image im = {0};
+    struct fn_bytes jpeg = {0};
+    (void)state;
+    for (uint64_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        draw(&im, i, kinds[i].w, kinds[i].h);
+        assert_ok(fn_jpeg_encode(codec, &im, kinds[i].quality, kinds[i].subsample, &jpeg));
+        every_position(jpeg.data, jpeg.bytes, 1);
+        assert_ok(fn_png_encode(codec, &im, 1, &jpeg));
+        every_position(jpeg.data, jpeg.bytes, 11);
+    }
+    fn_image_free(&im);
+    fn_bytes_free(&jpeg);
+}
+
+/* Grey, 4:1:1, 4:4:0, progressive, arithmetic, restarts, CMYK, turned by EXIF. */
+static void real(void **state)
+{
+    (void)state;
+    need_data("image/decode/decode.json");
+    json_t *json, *c;
+    size_t i;
+    assert_ok(fn_json_load(test_data("image/decode/decode.json"), 1 << 20, &json));
+    json_array_foreach(json_object_get(json, "accept"), i, c)
+    {
+        char name[512];
+        unsigned char *data;
+        size_t bytes;
+        snprintf(name, sizeof name, "image/decode/%s",
+                 json_string_value(json_object_get(c, "file")));
+        assert_ok(fn_file_read(test_data(name), 1 << 24, &data, &bytes));
+        every_position(data, bytes, 5);
+        free(data);
+    }
+    json_decref(json);
+}
+
+/* Cut anywhere, with anything behind: refused, or the rows are right. */
+static void cut(void **state)
+{
+    struct fn_image im = {0};
+    struct fn_bytes jpeg = {0};
+    int taken = 0, refused = 0;
+    (void)state;
+    draw(&im, 3, 60, 61);
+    assert_ok(fn_jpeg_encode(codec, &im, 95, 1, &jpeg));
+    assert_ok(fn_image_decode(codec, jpeg.data, jpeg.bytes, 0, &im, NULL));
+    for (size_t bytes = 2; bytes < jpeg.bytes; bytes += bytes < 600 ? 1 : 3)
+        for (int kind = 0; kind < 4; kind++) {
+            uint8_t *block = with_spare(jpeg.data, bytes, SPARE, kind);
+            int rc = rows_of(block, bytes, SPARE, &im, 10, 20);
+            taken += rc == FN_OK;
+            refused += rc == FN_ECORRUPT;
+            assert_true(rc != FN_OK || bytes > jpeg.bytes / 3); /* 30 of 61 rows */
+            free(block);
+        }
+    assert_true(taken > 100 && refused > 1000);
+    /* The last row needs everything but the end marker. */
+    uint8_t *block = with_spare(jpeg.data, jpeg.bytes - 4, SPARE, 2);
+    assert_int_equal(rows_of(block, jpeg.bytes - 4, SPARE, &im, 60, 1), FN_ECORRUPT);
+    free(block);
+    fn_image_free(&im);
+    fn_bytes_free(&jpeg);
+}
+
+static void other_size(void **state)
+{
+    struct fn_image im = {0};
+    struct fn_bytes jpeg = {0};
+    struct got g = {&im, 0, 0};
+    struct fn_rows want = {41, 30, 0, 10, 0, put, &g};
+    (void)state;
+    draw(&im, 1, 40, 30);
+    assert_ok(fn_jpeg_encode(codec, &im, 95, 1, &jpeg));
+    assert_int_equal(fn_image_decode_rows(codec, jpeg.data, jpeg.bytes, &want), FN_ECORRUPT);
+    assert_non_null(strstr(fn_err_text(FN_ECORRUPT), "40 x 30"));
+    assert_int_equal(fn_image_decode_rows(codec, jpeg.data, 0, &want), FN_EFORMAT);
+    assert_int_equal(g.next, 0);
+    fn_image_free(&im);
+    fn_bytes_free(&jpeg);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(drawn), cmocka_unit_test(real),
+                                       cmocka_unit_test(cut), cmocka_unit_test(other_size)};
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
