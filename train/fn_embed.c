@@ -13,42 +13,26 @@
 #include "train/embed.h"
 #include "train/embed_inputs.h"
 #include "train/field.h"
-#include "train/infer.h"
+#include "train/infer_args.h"
 #include "train/npy.h"
 
 struct options {
     struct fn_common common;
-    const char *model, *output, *store, *boxes, *device, *class_distance;
-    int64_t batch, image_size, workers;
-    int flip, fixed, ema;
+    struct fn_infer_args infer;
+    const char *output, *store, *boxes, *class_distance;
+    int flip;
 };
 
-static struct options o = {.device = "auto", .batch = 32, .workers = 1};
-static const char *const devices[] = {"auto", "ref", "cpu", "cuda", NULL};
+static struct options o = {.infer = {.device = "auto", .batch = 32, .workers = 1}};
 
-enum { FIXED = 0 };
 static struct fn_arg args[] = {
-    [FIXED] = {.name = "use_fixed_image_standardization",
-               .kind = FN_ARG_FLAG,
-               .value = &o.fixed,
-               .help = "insist on fixed standardization (--no-... on per-image); without it, what "
-                       "the model says"},
-    {.name = "model",
-     .letter = 'm',
-     .kind = FN_ARG_STRING,
-     .value = &o.model,
-     .metavar = "FILE|RUN",
-     .help = "safetensors file, checkpoint or run folder"},
+    FN_INFER_ARGS(&o.infer),
     {.name = "output",
      .letter = 'o',
      .kind = FN_ARG_STRING,
      .value = &o.output,
      .metavar = "FILE.npy",
      .help = "where the embeddings go: float32 (n, d); beside it FILE.tsv: row, class, name"},
-    {.name = "ema",
-     .kind = FN_ARG_FLAG,
-     .value = &o.ema,
-     .help = "use the moving averages of the weights"},
     {.name = "store",
      .kind = FN_ARG_STRING,
      .value = &o.store,
@@ -69,29 +53,12 @@ static struct fn_arg args[] = {
      .kind = FN_ARG_FLAG,
      .value = &o.flip,
      .help = "append the embedding of the mirrored picture"},
-    {.name = "image_size",
-     .kind = FN_ARG_INT,
-     .value = &o.image_size,
-     .max = 2048,
-     .help = "side of the network's images in pixels; 0: what the model says. Another size than "
-             "the model's is an error"},
     {.name = "batch_size",
      .kind = FN_ARG_INT,
-     .value = &o.batch,
+     .value = &o.infer.batch,
      .min = 1,
      .max = 65536,
      .help = "images a batch"},
-    {.name = "device",
-     .kind = FN_ARG_CHOICE,
-     .value = &o.device,
-     .choices = devices,
-     .help = "what computes; auto takes the best there is"},
-    {.name = "nrof_preprocess_threads",
-     .kind = FN_ARG_INT,
-     .value = &o.workers,
-     .min = 1,
-     .max = 1024,
-     .help = "threads that read and decode pictures"},
     FN_COMMON_ARGS(&o.common),
     {.kind = FN_ARG_FLAG},
 };
@@ -113,7 +80,7 @@ static const struct fn_tool tool = {
 
 static int check_options(size_t count)
 {
-    if (!o.model)
+    if (!o.infer.model)
         return fn_fail(FN_EUSAGE, "no --model: name a safetensors file or a run's folder");
     if (!o.output)
         return fn_fail(FN_EUSAGE, "no -o: name the .npy file to write");
@@ -204,7 +171,8 @@ static int report(const struct output *out)
 
 static int embed_all(struct fn_infer *infer, struct fn_embed_inputs *inputs)
 {
-    const struct fn_embed_options options = {infer->file->record.per_image, o.flip, (int)o.workers};
+    const struct fn_embed_options options = {infer->file->record.per_image, o.flip,
+                                             (int)o.infer.workers};
     struct output out = {.inputs = inputs, .begin = fn_now()};
     struct fn_order order = fn_embed_count_order(&inputs->count);
     struct fn_embed *embed = NULL;
@@ -246,10 +214,7 @@ static int embed_all(struct fn_infer *infer, struct fn_embed_inputs *inputs)
 
 static int run(const char **operands, size_t count)
 {
-    struct fn_infer_options options = {
-        o.model,      o.ema,
-        o.device,     (int)o.common.threads,
-        (int)o.batch, {o.image_size ? (int)o.image_size : -1, args[FIXED].given ? !o.fixed : -1}};
+    struct fn_infer_options options = fn_infer_args_options(&o.infer, &o.common, args);
     struct fn_embed_inputs inputs;
     struct fn_infer infer;
     int rc = fn_infer_file(&infer, &options);

@@ -7,47 +7,23 @@
 #include "base/args.h"
 #include "base/log.h"
 #include "kernels/start.h"
-#include "train/infer.h"
+#include "train/infer_args.h"
 #include "train/lfw_run.h"
 
 struct options {
     struct fn_common common;
-    const char *model, *store, *lfw_dir, *boxes, *pairs, *device;
-    int64_t folds, batch, metric, image_size, workers;
-    int flip, subtract_mean, fixed, ema;
+    struct fn_infer_args infer;
+    const char *store, *lfw_dir, *boxes, *pairs;
+    int64_t folds, metric;
+    int flip, subtract_mean;
 };
 
 static struct options o = {.pairs = "data/pairs.txt", /* as in validate_on_lfw of the original */
-                           .device = "auto",
-                           .folds = 10,
-                           .batch = 100,
-                           .workers = 1};
+                           .infer = {.device = "auto", .batch = 100, .workers = 1},
+                           .folds = 10};
 
-static const char *const devices[] = {"auto", "ref", "cpu", "cuda", NULL};
-
-enum { IMAGE_SIZE = 0, FIXED, MODEL };
 static struct fn_arg args[] = {
-    [IMAGE_SIZE] = {.name = "image_size",
-                    .kind = FN_ARG_INT,
-                    .value = &o.image_size,
-                    .max = 2048,
-                    .help = "side of the network's images in pixels; 0: what the model says. "
-                            "Another size than the model's is an error"},
-    [FIXED] = {.name = "use_fixed_image_standardization",
-               .kind = FN_ARG_FLAG,
-               .value = &o.fixed,
-               .help = "insist on fixed standardization (--no-... on per-image); without it, what "
-                       "the model says"},
-    [MODEL] = {.name = "model",
-               .letter = 'm',
-               .kind = FN_ARG_STRING,
-               .value = &o.model,
-               .metavar = "FILE|RUN",
-               .help = "safetensors file, checkpoint or run folder"},
-    {.name = "ema",
-     .kind = FN_ARG_FLAG,
-     .value = &o.ema,
-     .help = "use the moving averages of the weights"},
+    FN_INFER_ARGS(&o.infer),
     {.name = "lfw_dir",
      .kind = FN_ARG_STRING,
      .value = &o.lfw_dir,
@@ -76,7 +52,7 @@ static struct fn_arg args[] = {
      .help = "folds of the cross validation"},
     {.name = "lfw_batch_size",
      .kind = FN_ARG_INT,
-     .value = &o.batch,
+     .value = &o.infer.batch,
      .min = 1,
      .max = 65536,
      .help = "images a batch"},
@@ -96,17 +72,6 @@ static struct fn_arg args[] = {
     {.name = "distance_metric", .kind = FN_ARG_INT, .value = &o.metric, .max = 1},
     {.name = "use_flipped_images", .kind = FN_ARG_FLAG, .value = &o.flip},
     {.name = "subtract_mean", .kind = FN_ARG_FLAG, .value = &o.subtract_mean},
-    {.name = "device",
-     .kind = FN_ARG_CHOICE,
-     .value = &o.device,
-     .choices = devices,
-     .help = "what computes; auto takes the best there is"},
-    {.name = "nrof_preprocess_threads",
-     .kind = FN_ARG_INT,
-     .value = &o.workers,
-     .min = 1,
-     .max = 1024,
-     .help = "threads that read and decode pictures"},
     FN_COMMON_ARGS(&o.common),
     {.kind = FN_ARG_FLAG},
 };
@@ -131,14 +96,14 @@ static int check_options(const char **operands, size_t count)
 {
     if (count == 1)
         return fn_fail(FN_EUSAGE, "one operand: LFW_DIR and MODEL go together");
-    if (count == 2 && (o.lfw_dir || o.model || o.store))
+    if (count == 2 && (o.lfw_dir || o.infer.model || o.store))
         return fn_fail(FN_EUSAGE, "LFW_DIR MODEL and --lfw_dir, --store or --model exclude each "
                                   "other");
     if (count == 2) {
         o.lfw_dir = operands[0];
-        o.model = operands[1];
+        o.infer.model = operands[1];
     }
-    if (!o.model)
+    if (!o.infer.model)
         return fn_fail(FN_EUSAGE, "no --model: name a safetensors file or a run's folder");
     if (!o.lfw_dir == !o.store)
         return fn_fail(FN_EUSAGE, "give either --lfw_dir or --store");
@@ -191,7 +156,8 @@ static int evaluate(struct fn_infer *infer, const struct fn_infer_options *optio
                                                    o.store,
                                                    infer->file->record.image_size,
                                                    {(int)o.metric, o.subtract_mean, (int)o.folds}};
-    const struct fn_embed_options embed = {infer->file->record.per_image, o.flip, (int)o.workers};
+    const struct fn_embed_options embed = {infer->file->record.per_image, o.flip,
+                                           (int)o.infer.workers};
     struct fn_lfw_run *run = NULL;
     struct fn_lfw_result result;
     int rc = fn_lfw_run_open(&run, &run_options);
@@ -213,10 +179,7 @@ static int evaluate(struct fn_infer *infer, const struct fn_infer_options *optio
 
 static int run(void)
 {
-    const struct fn_infer_options options = {
-        o.model,      o.ema,
-        o.device,     (int)o.common.threads,
-        (int)o.batch, {o.image_size ? (int)o.image_size : -1, args[FIXED].given ? !o.fixed : -1}};
+    const struct fn_infer_options options = fn_infer_args_options(&o.infer, &o.common, args);
     struct fn_infer infer;
     int rc = fn_infer_file(&infer, &options);
     if (rc)
