@@ -1,6 +1,7 @@
 # fn-train --loss triplet: a run and what it leaves; resumed, interrupted and killed runs end with the same bits; refusals.
 # ctest labels: slow
 . "$TOOLS"
+. "${TOOLS%/*}/runs.sh"
 expect 0 draw-faces --tsv faces.tsv --people 8 --images 12 --size 96
 expect 0 fn-ingest faces.tsv --store db --size 88
 expect 0 draw-faces --tree people --pairs pairs.txt --people 8 --images 3 --first 500 --pair-count 60 --size 88
@@ -47,18 +48,7 @@ awk -F '\t' 'FNR == 1 {file++} file == 1 {starts[$1] = 1; next} file == 2 && FNR
 same "$(cut -f 1 "$logs/lfw_result.txt" | awk '{print int($1 / 20)}' | tr '\n' ' ')" \
     "$(sed 1d "$logs/epochs.tsv" | cut -f 1 | tr '\n' ' ')" "numbers of epochs"
 
-# equal DIR WHAT: the last checkpoint, the tables, the evaluations are those of the whole run.
-equal() {
-    other=$(ls "$1")
-    for file in model.safetensors ema.safetensors state.safetensors classes.tsv; do
-        cmp "whole/$run/$last/$file" "$1/$other/$last/$file" || { echo "FAILED: $2: another $file"; exit 1; }
-    done
-    for file in steps.tsv lfw_result.txt; do
-        cmp "$logs/$file" "logs/$other/$file" || { echo "FAILED: $2: another $file"; exit 1; }
-    done
-    same "$(cut -f 1-6 "logs/$other/groups.tsv")" "$(cut -f 1-6 "$logs/groups.tsv")" "$2: groups.tsv"
-    rm -rf "$1" "logs/$other"
-}
+whole=whole/$run tables="steps.tsv lfw_result.txt" columns="groups.tsv 1-6"
 
 expect 0 fn-train "$@" --models_base_dir four --nrof_preprocess_threads 4 --quiet
 equal four "4 loader workers"
@@ -77,28 +67,7 @@ expect 0 fn-train --resume "often/$other/$back" --threads 1 --quiet
 equal often "resumed from $back"
 
 # ---- Ctrl-C ----
-interrupted=0
-for after in 0.2 0.35 0.5 0.65 0.8; do
-    set +e
-    fn-train "$@" --models_base_dir int >out 2>err &
-    pid=$!
-    sleep $after
-    kill -INT $pid 2>/dev/null
-    wait $pid
-    got=$?
-    set -e
-    if [ $got = 130 ] && grep -qF "go on with: fn-train --resume int/" err; then
-        interrupted=$((interrupted + 1))
-        expect 0 $(sed -n 's/.*go on with: //p' err) --threads 1
-    elif [ $got = 130 ]; then
-        rm -rf int
-        continue
-    else
-        same $got 0 "exit status after Ctrl-C"
-    fi
-    equal int "Ctrl-C after $after s"
-done
-echo "$interrupted of 5 runs were interrupted while training"
+interrupt "0.2 0.35 0.5 0.65 0.8" "$@"
 
 # ---- the other rules, the other standardization, the other start ----
 for rule in vgg semi-hard hard; do
