@@ -32,7 +32,8 @@ enum fn_rng_purpose {
     FN_RNG_NEGATIVE,
     FN_RNG_TRIPLETS, /* order of selected triplets */
     FN_RNG_SAMPLE,   /* the drawn faces of samples/ */
-    FN_RNG_REPLACE   /* which record stands in for a corrupt one */
+    FN_RNG_REPLACE,  /* which record stands in for a corrupt one */
+    FN_RNG_WINDOW    /* --shuffle window: a = pass, b = what (sampler_window.c) */
 };
 
 /* 64 uniform bits. */

@@ -157,25 +157,49 @@ int fn_reader_find(struct fn_reader *reader, const char *class_name, const char 
     return rc ? rc : fn_fail(FN_ENOENT, "class '%s' has no record '%s'", class_name, name);
 }
 
+/* Where a record lies in memory, to the start of the next one or the end of its group; 0: unknown,
+ * whoever gets the record will hear of it. */
+static int extent_of(struct fn_reader *reader, uint64_t id, const uint8_t **from,
+                     const uint8_t **to)
+{
+    uint64_t location, next = 0;
+    const uint8_t *value;
+    size_t bytes;
+    if (fn_index_location(reader->store->index, id, &location) ||
+        fn_reader_group(reader, fn_location_group(location), &value, &bytes))
+        return 0;
+    size_t start = fn_location_where(location), end = bytes;
+    if (id + 1 < reader->store->info.records &&
+        fn_index_location(reader->store->index, id + 1, &next) == FN_OK &&
+        fn_location_group(next) == fn_location_group(location))
+        end = fn_location_where(next);
+    *from = value + start;
+    *to = value + end;
+    return start < end && end <= bytes;
+}
+
+static void want(const struct fn_reader *reader, const uint8_t *from, const uint8_t *to)
+{
+    uintptr_t page = (uintptr_t)from / reader->page * reader->page;
+    if (to > from)
+        madvise((void *)page, (uintptr_t)to - page, MADV_WILLNEED);
+}
+
 void fn_reader_prefetch(struct fn_reader *reader, const uint64_t *ids, size_t count)
 {
+    const uint8_t *from = NULL, *to = NULL, *next, *end;
     for (size_t i = 0; i < count; i++) {
-        uint64_t location, next = 0;
-        const uint8_t *value;
-        size_t bytes;
-        if (fn_index_location(reader->store->index, ids[i], &location) ||
-            fn_reader_group(reader, fn_location_group(location), &value, &bytes))
-            continue; /* whoever gets the record will hear of it */
-        size_t start = fn_location_where(location), end = bytes;
-        if (ids[i] + 1 < reader->store->info.records &&
-            fn_index_location(reader->store->index, ids[i] + 1, &next) == FN_OK &&
-            fn_location_group(next) == fn_location_group(location))
-            end = fn_location_where(next);
-        if (start >= end || end > bytes)
+        if (!extent_of(reader, ids[i], &next, &end))
             continue;
-        uintptr_t from = (uintptr_t)(value + start) / reader->page * reader->page;
-        madvise((void *)from, (uintptr_t)(value + end) - from, MADV_WILLNEED);
+        if (to && next >= to && next < to + reader->page) { /* neighbours are asked for at once */
+            to = end;
+            continue;
+        }
+        want(reader, from, to);
+        from = next;
+        to = end;
     }
+    want(reader, from, to);
 }
 
 /* FN_OK where a raw payload is w h 3 bytes. */

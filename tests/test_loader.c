@@ -414,7 +414,7 @@ static void rare_stand_in(const void *context, uint64_t draw, uint64_t attempt,
 static void replaced(void **state)
 {
     struct place *p = *state;
-    struct fn_order order = {FN_ENDLESS, rare_at, rare_stand_in, NULL};
+    struct fn_order order = {FN_ENDLESS, rare_at, rare_stand_in, NULL, NULL};
     enum { MANY = 800 };
     uint64_t hash[MANY];
     for (int workers = 1; workers <= 5; workers += 2) {

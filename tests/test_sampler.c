@@ -51,6 +51,78 @@ static void every_index_once_a_pass(void **state)
     }
 }
 
+/* Windows: every index once a pass, whatever the sizes; a draw asked for alone is the same. */
+static void windows_cover(void **state)
+{
+    static const uint64_t kinds[][3] = {{1, 1, 1},   {5, 2, 3},    {16, 4, 2},     {17, 4, 2},
+                                        {100, 7, 3}, {99, 256, 1}, {1000, 16, 10}, {1003, 16, 4}};
+    (void)state;
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        struct fn_examples e = make((size_t)kinds[k][0]);
+        struct fn_window_sampler s = {7 + k, &e, kinds[k][1], kinds[k][2]};
+        struct fn_order order = fn_window_order(&s);
+        uint64_t n = e.count, moved = 0, pass, position;
+        uint8_t *seen = calloc(e.count, 1);
+        for (uint64_t draw = 0; draw < 4 * n; draw++) {
+            struct fn_example ex;
+            order.at(order.context, draw, &ex);
+            uint64_t i = (ex.id - 1000) / 3;
+            assert_true(ex.pass == draw / n && ex.position == draw % n);
+            assert_true(i < n && seen[i] == draw / n);
+            assert_int_equal(ex.label, e.labels[i]);
+            seen[i]++;
+            moved += i != draw % n;
+            assert_true(fn_window_index(&s, draw, &pass, &position) == i);
+        }
+        assert_true(n < 16 || moved > 3 * n);
+        free(seen);
+        release(&e);
+    }
+}
+
+/* A window holds as many places of the store as it has blocks, and what is read ahead during one
+ * is the whole of the next, block by block. */
+static void windows_read_blocks(void **state)
+{
+    enum { N = 3000, BLOCK = 50, BLOCKS = 6, WINDOW = BLOCK * BLOCKS };
+    struct fn_examples e = make(N);
+    struct fn_window_sampler s = {3, &e, BLOCK, BLOCKS};
+    struct fn_order order = fn_window_order(&s);
+    (void)state;
+    for (uint64_t w = 0; w < 3 * N / WINDOW; w++) {
+        uint8_t used[N] = {0}, ahead[N] = {0};
+        uint64_t breaks = 0, runs = 0, last = N;
+        for (uint64_t i = 0; i < WINDOW; i++) {
+            struct fn_example ex;
+            order.at(order.context, (w + 1) * WINDOW + i, &ex);
+            used[(ex.id - 1000) / 3] = 1;
+            uint64_t id = order.later(order.context, w * WINDOW + i);
+            uint64_t at = (id - 1000) / 3;
+            breaks += at != (last + 1) % N;
+            ahead[last = at] = 1;
+        }
+        for (size_t i = 0; i < N; i++)
+            runs += used[i] && !used[(i + 1) % N];
+        assert_memory_equal(used, ahead, N);
+        assert_in_range(breaks, 1, BLOCKS);
+        assert_in_range(runs, 1, BLOCKS);
+    }
+    release(&e);
+}
+
+static void sorted_by_id(void **state)
+{
+    uint64_t ids[] = {9, 3, 7, 1};
+    int32_t labels[] = {0, 1, 2, 3};
+    struct fn_examples sorted, e = {ids, labels, 4};
+    (void)state;
+    assert_ok(fn_examples_by_id(&sorted, &e));
+    assert_memory_equal(sorted.ids, ((uint64_t[]){1, 3, 7, 9}), sizeof ids);
+    assert_memory_equal(sorted.labels, ((int32_t[]){3, 1, 2, 0}), sizeof labels);
+    fn_examples_free(&sorted);
+    assert_null(sorted.ids);
+}
+
 /* Passes and seeds give different orders; a draw asked again gives the same. */
 static void passes_differ(void **state)
 {
@@ -145,6 +217,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_index_once_a_pass),
+        cmocka_unit_test(windows_cover),
+        cmocka_unit_test(windows_read_blocks),
+        cmocka_unit_test(sorted_by_id),
         cmocka_unit_test(passes_differ),
         cmocka_unit_test(chi_square),
         cmocka_unit_test(stand_ins),

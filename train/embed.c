@@ -180,5 +180,5 @@ static void count_stand_in(const void *context, uint64_t draw, uint64_t attempt,
 
 struct fn_order fn_embed_count_order(const uint64_t *count)
 {
-    return (struct fn_order){*count, count_at, count_stand_in, count};
+    return (struct fn_order){*count, count_at, count_stand_in, NULL, count};
 }

@@ -149,7 +149,7 @@ static void picture_stand_in(const void *context, uint64_t draw, uint64_t attemp
 int fn_lfw_run_evaluate(struct fn_lfw_run *r, struct fn_lfw_result *result)
 {
     struct gathered g = {.dims = fn_embed_dims(r->embed), .total = r->lfw->images};
-    struct fn_order order = {r->lfw->images, picture_at, picture_stand_in, r->lfw};
+    struct fn_order order = {r->lfw->images, picture_at, picture_stand_in, NULL, r->lfw};
     int rc;
     memset(result, 0, sizeof *result);
     g.rows = malloc(g.total * g.dims * sizeof *g.rows);

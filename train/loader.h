@@ -61,7 +61,6 @@ enum fn_on_bad {
     FN_BAD_MARK,        /* black image, label as it is, id FN_NO_ID: the caller leaves it out */
     FN_BAD_STOP         /* fn_loader_next fails with a sentence that names it */
 };
-#define FN_NO_ID UINT64_MAX
 
 /* "Too many" of FN_BAD_REPLACE: more than 1 % of at least 1,000 pictures read since the start, or
  * 64 stand-ins in a row for one example. */

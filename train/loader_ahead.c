@@ -24,12 +24,22 @@ void fn_loader_ahead(const struct fn_loader *l, struct fn_loader_ahead *ahead,
     if (ahead->cold == 0)
         return;
     ahead->cold--;
+    const struct fn_order *order = &l->job.order;
+    uint64_t first = batch * l->job.stride + l->job.offset;
     int32_t count = fn_loader_count(l, batch);
+    size_t ids = 0;
     for (int32_t i = 0; i < count; i++) {
         struct fn_example ex;
-        uint64_t draw = batch * l->job.stride + l->job.offset + (uint64_t)i;
-        l->job.order.at(l->job.order.context, draw, &ex);
+        order->at(order->context, first + (uint64_t)i, &ex);
         ahead->ids[i] = ex.id;
     }
     fn_fetch_prefetch(fetch, ahead->ids, (size_t)count);
+    if (!order->later)
+        return;
+    for (int32_t i = 0; i < count; i++) {
+        uint64_t id = order->later(order->context, first + (uint64_t)i);
+        if (id != FN_NO_ID)
+            ahead->ids[ids++] = id;
+    }
+    fn_fetch_prefetch(fetch, ahead->ids, ids);
 }

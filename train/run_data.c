@@ -55,6 +55,10 @@ static int open_split(struct fn_run *r)
     fn_info("Number of classes in validation set: %lu", (unsigned long)r->split->val_classes);
     fn_info("Number of examples in validation set: %zu", r->split->val.count);
     r->sampler = (struct fn_sampler){(uint64_t)r->o->seed, &r->split->train};
+    if (!rc && !strcmp(r->o->shuffle, "window"))
+        rc = fn_examples_by_id(&r->by_place, &r->split->train);
+    r->window = (struct fn_window_sampler){(uint64_t)r->o->seed, &r->by_place, FN_WINDOW_BLOCK,
+                                           FN_WINDOW_BLOCKS};
     r->validation = (struct fn_list){(uint64_t)r->o->seed, 0, &r->split->val};
     if (!rc)
         rc = r->loss->open_data(r);
@@ -146,6 +150,7 @@ void fn_run_data_close(struct fn_run *r)
     fn_source_close(&r->source);
     fn_class_list_close(&r->classes);
     fn_split_close(&r->split);
+    fn_examples_free(&r->by_place);
     fn_store_close(&r->store);
 }
 

@@ -103,6 +103,8 @@ struct fn_run {
     struct fn_schedule *schedule;
     int64_t last_epoch; /* of the options, or of a schedule that ends before */
     struct fn_sampler sampler;
+    struct fn_examples by_place; /* --shuffle window: training examples in the store's order */
+    struct fn_window_sampler window;
     struct fn_list validation;
     struct fn_lfw_run *lfw;
     /* network */

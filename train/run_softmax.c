@@ -23,7 +23,7 @@ static int feed(struct fn_run *r)
 {
     const struct fn_train_options *o = r->o;
     const struct fn_loader_job job = {
-        .order = fn_sampler_order(&r->sampler),
+        .order = r->by_place.count ? fn_window_order(&r->window) : fn_sampler_order(&r->sampler),
         .augment = {(int)o->image_size, o->random_crop, o->random_flip, o->random_rotate,
                     (uint64_t)o->seed},
         .on_bad = FN_BAD_REPLACE,

@@ -46,7 +46,7 @@ static void sampler_stand_in(const void *context, uint64_t draw, uint64_t attemp
 struct fn_order fn_sampler_order(const struct fn_sampler *sampler)
 {
     assert(sampler->examples->count >= 1);
-    return (struct fn_order){FN_ENDLESS, sampler_at, sampler_stand_in, sampler};
+    return (struct fn_order){FN_ENDLESS, sampler_at, sampler_stand_in, NULL, sampler};
 }
 
 static void list_at(const void *context, uint64_t draw, struct fn_example *out)
@@ -68,5 +68,5 @@ static void list_stand_in(const void *context, uint64_t draw, uint64_t attempt,
 
 struct fn_order fn_list_order(const struct fn_list *list)
 {
-    return (struct fn_order){list->examples->count, list_at, list_stand_in, list};
+    return (struct fn_order){list->examples->count, list_at, list_stand_in, NULL, list};
 }

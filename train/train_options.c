@@ -20,6 +20,7 @@ struct fn_train_options fn_train_values = {
     .epoch_size = 1000,
     .max_epochs = 500,
     .seed = 666,
+    .shuffle = "full",
     .validate_every = 5,
     .filter_percentile = 100,
     .keep = 1,
@@ -50,6 +51,7 @@ struct fn_train_options fn_train_values = {
 static const char *const losses[] = {"softmax", "triplet", NULL};
 static const char *const devices[] = {"auto", "ref", "cpu", "cuda", NULL};
 static const char *const precisions[] = {"fp32", "bf16", NULL};
+static const char *const shuffles[] = {"full", "window", NULL};
 static const char *const optimizers[] = {"ADAGRAD", "ADADELTA", "ADAM", "RMSPROP", "MOM", NULL};
 
 /* clang-format off */
@@ -113,6 +115,9 @@ struct fn_arg fn_train_args[] = {
          "(x - 127.5) / 128; without, by each image's mean and deviation"),
     INT("nrof_preprocess_threads", workers, 0, 1024,
          "threads that read and decode pictures, 0 for 4 with a GPU and 1 without"),
+    CHOICE("shuffle", shuffle, shuffles,
+           "order of the pictures: full, or window for a store on a disk or network that is slow "
+           "at random reads: blocks of 256 neighbours, mixed 128 blocks at a time"),
     REAL("validation_set_split_ratio", split_ratio, 0, 0.999999,
          "share of every class's images that is kept for validation"),
     REAL("min_nrof_val_images_per_class", min_val, 0, MANY,

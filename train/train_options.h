@@ -32,6 +32,7 @@ struct fn_train_options {
     /* pictures */
     int random_crop, random_flip, random_rotate, fixed;
     int64_t workers; /* 0: 4 with a GPU, else 1 */
+    const char *shuffle;
     double split_ratio, min_val;
     int64_t validate_every;
     const char *filter_filename;

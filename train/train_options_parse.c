@@ -17,6 +17,7 @@ static const char *const bound[] = {"loss",
                                     "batch_size",
                                     "epoch_size",
                                     "seed",
+                                    "shuffle",
                                     "optimizer",
                                     "precision",
                                     "use_fixed_image_standardization",
@@ -139,6 +140,7 @@ static int check_triplet(struct fn_train_options *o)
         int used;
     } others[] = {
         {"random_rotate", o->random_rotate},
+        {"shuffle window", !strcmp(o->shuffle, "window")},
         {"center_loss_factor", o->center_factor > 0},
         {"prelogits_norm_loss_factor", o->norm_factor > 0},
         {"validation_set_split_ratio", o->split_ratio > 0},

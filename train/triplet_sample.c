@@ -156,5 +156,5 @@ static void group_stand_in(const void *context, uint64_t draw, uint64_t attempt,
 
 struct fn_order fn_group_order(const struct fn_group_list *list)
 {
-    return (struct fn_order){list->count, group_at, group_stand_in, list};
+    return (struct fn_order){list->count, group_at, group_stand_in, NULL, list};
 }
