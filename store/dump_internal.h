@@ -18,6 +18,7 @@ struct fn_dump {
     const char *output;     /* -o */
     const char *format;     /* --format: png jpg keep */
     int64_t rows, cols, seed;
+    int rejects; /* --rejects */
     int threads; /* of common, with 0 resolved */
 };
 
@@ -88,5 +89,19 @@ static inline uint64_t fn_dump_id(const struct fn_dump_ids *chosen, uint64_t i)
 {
     return chosen->ids ? chosen->ids[i] : i;
 }
+
+/* ---- dump_rejected.c ---- */
+
+/* A record that is stored and not live. */
+struct fn_dump_place {
+    uint64_t group;
+    uint32_t where; /* in the group */
+    uint64_t line;  /* in its input */
+    int reason;     /* enum fn_reject_reason */
+};
+/* Those of the rejects that have a picture in the store, in the order of rejects.tsv; *places is
+ * malloc'd, also on failure. */
+int fn_dump_rejected(const struct fn_dump *d, struct fn_store *store, struct fn_reader *reader,
+                     struct fn_dump_place **places, size_t *count);
 
 #endif

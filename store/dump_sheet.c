@@ -26,7 +26,9 @@ struct sheet {
     struct fn_reader *reader;
     struct fn_codec *codec;
     struct fn_image page, picture, small;
-    uint64_t *ids;
+    uint64_t *ids; /* with --rejects: numbers of places */
+    struct fn_dump_place *places;
+    size_t place_count;
     size_t count;
     int rows, cols;
     uint64_t bad;
@@ -73,7 +75,13 @@ static int choose(struct sheet *s)
     struct fn_dump_ids chosen;
     const struct fn_store_info *info = fn_store_get_info(s->store);
     uint64_t seed = (uint64_t)s->d->seed, places = (uint64_t)(s->d->rows * s->d->cols);
-    int rc = fn_dump_choose(s->d, s->store, &chosen);
+    int rc;
+    if (s->d->rejects) {
+        rc = fn_dump_rejected(s->d, s->store, s->reader, &s->places, &s->place_count);
+        chosen = (struct fn_dump_ids){NULL, s->place_count};
+    } else {
+        rc = fn_dump_choose(s->d, s->store, &chosen);
+    }
     if (rc)
         return rc;
     s->count = (size_t)(chosen.count < places ? chosen.count : places);
@@ -82,7 +90,7 @@ static int choose(struct sheet *s)
     s->ids = malloc((s->count + 1) * sizeof *s->ids);
     if (!s->ids)
         return fn_fail(FN_ENOMEM, "no memory for a sheet of %zu pictures", s->count);
-    if (!s->d->class_name && info->classes >= places)
+    if (!s->d->class_name && !s->d->rejects && info->classes >= places)
         return choose_classes(s, info->classes, seed);
     choose_records(s, &chosen, seed);
     return FN_OK;
@@ -117,11 +125,16 @@ static int draw_picture(struct sheet *s, const struct fn_record *rec, int x, int
     return rc;
 }
 
-static void draw_labels(struct sheet *s, const struct fn_record *rec, int x, int y)
+static void draw_labels(struct sheet *s, size_t i, const struct fn_record *rec, int x, int y)
 {
-    char below[64];
+    char below[2 * FN_NAME_MAX + 64];
     uint64_t first, count = 0;
-    if (s->d->class_name) {
+    if (s->d->rejects) { /* class/name, where it does not fit rather the end of it */
+        int n = snprintf(below, sizeof below, "%.*s/%.*s", (int)rec->class_bytes, rec->class_name,
+                         (int)rec->name_bytes, rec->name);
+        fn_draw_text(&s->page, x, y, 1, CELL, INK, below, (size_t)n);
+        snprintf(below, sizeof below, "row %s", fn_dump_number(s->places[s->ids[i]].line));
+    } else if (s->d->class_name) {
         fn_draw_text(&s->page, x, y, 1, CELL, INK, rec->name, rec->name_bytes);
         snprintf(below, sizeof below, "record %" PRIu64, rec->id);
     } else {
@@ -133,6 +146,17 @@ static void draw_labels(struct sheet *s, const struct fn_record *rec, int x, int
     fn_draw_text(&s->page, x, y + 15, 1, CELL, FAINT, below, strlen(below));
 }
 
+static int get_record(struct sheet *s, size_t i, struct fn_record *rec)
+{
+    const uint8_t *value;
+    size_t bytes;
+    if (!s->d->rejects)
+        return fn_reader_get(s->reader, s->ids[i], rec);
+    const struct fn_dump_place *place = &s->places[s->ids[i]];
+    int rc = fn_reader_group(s->reader, place->group, &value, &bytes);
+    return rc ? rc : fn_record_check(value + place->where, bytes - place->where, rec, NULL);
+}
+
 static void draw_cell(struct sheet *s, size_t i)
 {
     static const char damaged[] = "damaged";
@@ -141,9 +165,9 @@ static void draw_cell(struct sheet *s, size_t i)
     int y = MARGIN + TITLE + (int)(i / (size_t)s->cols) * (CELL + LABELS + GAP);
     fn_draw_box(&s->page, x - 1, y - 1, CELL + 2, CELL + 2, FRAME);
     fn_draw_box(&s->page, x, y, CELL, CELL, EMPTY);
-    int rc = fn_reader_get(s->reader, s->ids[i], &rec);
+    int rc = get_record(s, i, &rec);
     if (!rc) {
-        draw_labels(s, &rec, x, y + CELL + 8);
+        draw_labels(s, i, &rec, x, y + CELL + 8);
         rc = draw_picture(s, &rec, x, y);
     }
     if (!rc)
@@ -174,7 +198,11 @@ static void draw_title(struct sheet *s)
     uint64_t total = info->records, first;
     uint32_t label;
     fn_draw_text(&s->page, MARGIN, MARGIN - 4, 2, width, INK, title, strcspn(title, "/"));
-    if (s->d->class_name) {
+    if (s->d->rejects) {
+        total = s->place_count;
+        snprintf(text, sizeof text, "of %s %s lost against another of the same name",
+                 fn_dump_count(info->rejected, "reject"), fn_dump_number(total));
+    } else if (s->d->class_name) {
         if (fn_store_class_find(s->store, s->d->class_name, &label) != FN_OK ||
             fn_index_span(s->store->index, label, &first, &total) != FN_OK)
             return;
@@ -233,13 +261,15 @@ static int report(const struct sheet *s)
                    fn_dump_count(s->count, "picture"), s->rows, s->page.w, s->page.h);
         return FN_OK;
     }
-    json_t *ids = json_array();
+    json_t *ids = json_array(); /* with --rejects: rows */
     for (size_t i = 0; i < s->count; i++)
-        json_array_append_new(ids, json_integer((json_int_t)s->ids[i]));
-    json_t *json = json_pack("{s:o, s:i, s:i, s:i, s:i, s:I, s:I, s:o}", "file",
-                             fn_json_bytes(d->operand, strlen(d->operand)), "width", s->page.w,
-                             "height", s->page.h, "rows", s->rows, "cols", s->cols, "pictures",
-                             (json_int_t)s->count, "bad", (json_int_t)s->bad, "ids", ids);
+        json_array_append_new(
+            ids, json_integer((json_int_t)(d->rejects ? s->places[s->ids[i]].line : s->ids[i])));
+    json_t *json =
+        json_pack("{s:o, s:i, s:i, s:i, s:i, s:I, s:I, s:o}", "file",
+                  fn_json_bytes(d->operand, strlen(d->operand)), "width", s->page.w, "height",
+                  s->page.h, "rows", s->rows, "cols", s->cols, "pictures", (json_int_t)s->count,
+                  "bad", (json_int_t)s->bad, d->rejects ? "lines" : "ids", ids);
     int rc = json ? fn_json_print(json) : fn_fail(FN_ENOMEM, "no memory for the summary");
     json_decref(json);
     return rc;
@@ -250,6 +280,8 @@ int fn_dump_sheet(struct fn_dump *d)
     struct sheet s = {.d = d};
     if (d->common.json && strcmp(d->operand, "-") == 0)
         return fn_fail(FN_EUSAGE, "a sheet to '-' and --json both want standard output");
+    if (d->rejects && d->class_name)
+        return fn_fail(FN_EUSAGE, "sheet takes --class or --rejects, not both");
     int rc = fn_store_open(&s.store, d->store);
     if (!rc)
         rc = fn_reader_open(&s.reader, s.store);
@@ -264,6 +296,7 @@ int fn_dump_sheet(struct fn_dump *d)
     if (!rc)
         rc = report(&s);
     free(s.ids);
+    free(s.places);
     fn_image_free(&s.page);
     fn_image_free(&s.picture);
     fn_image_free(&s.small);

@@ -46,10 +46,12 @@ static void print_spread(const char *title, const uint64_t *spread, int bytes)
 /* The commonest first. */
 static void print_rejected(const uint64_t *rejected)
 {
-    uint64_t left[FN_REJECT_COUNT];
+    uint64_t left[FN_REJECT_COUNT], most = 0;
     memcpy(left, rejected, sizeof left);
-    for (int best; (best = fn_dump_commonest(left)) != 0; left[best] = 0)
-        printf("  %17s  %s\n", fn_dump_number(left[best]), fn_reject_name(best));
+    for (int best; (best = fn_dump_commonest(left)) != 0; left[best] = 0) {
+        most = most ? most : left[best];
+        print_bin(fn_reject_name(best), left[best], most);
+    }
 }
 
 static void print_pictures(const struct fn_manifest *m)
@@ -109,7 +111,7 @@ static void print_head(const struct fn_store *store)
                "classes: %s (conflicts.tsv)\n",
                fn_dump_count(m->same_pixels, "image"), fn_dump_number(m->conflicts));
     if (info->rejected) {
-        printf("\nrejected (fn-dump %s rejects lists them)\n\n", info->path);
+        printf("\nrejected rows (fn-dump %s rejects lists them)\n\n", info->path);
         print_rejected(m->rejected);
     }
 }

@@ -10,7 +10,14 @@ static struct fn_dump dump = {.format = "png", .rows = 6, .cols = 8};
 
 static const char *const formats[] = {"png", "jpg", "keep", NULL};
 
-enum { OPTION_CLASS = 1, OPTION_OUTPUT = 2, OPTION_FORMAT = 4, OPTION_GRID = 8, OPTION_SEED = 16 };
+enum {
+    OPTION_CLASS = 1,
+    OPTION_OUTPUT = 2,
+    OPTION_FORMAT = 4,
+    OPTION_GRID = 8,
+    OPTION_SEED = 16,
+    OPTION_REJECTS = 32
+};
 
 static struct fn_arg args[] = {
     {.kind = FN_ARG_HEADING, .name = "", .help = "Options of single commands"},
@@ -49,6 +56,11 @@ static struct fn_arg args[] = {
      .min = 0,
      .max = 9e15,
      .help = "sheet, report: another number, other pictures"},
+    {.name = "rejects",
+     .kind = FN_ARG_FLAG,
+     .value = &dump.rejects,
+     .help = "sheet: pictures that were rejected, as far as the store has them: those that lost "
+             "against another of their name"},
     FN_COMMON_ARGS(&dump.common),
     {0},
 };
@@ -64,7 +76,7 @@ static const struct command {
     {"show", "ID or CLASS/NAME", OPTION_OUTPUT, fn_dump_show},
     {"export", "DIR", OPTION_CLASS | OPTION_FORMAT, fn_dump_export},
     {"verify", NULL, 0, fn_dump_verify},
-    {"sheet", "FILE.png", OPTION_CLASS | OPTION_GRID | OPTION_SEED, fn_dump_sheet},
+    {"sheet", "FILE.png", OPTION_CLASS | OPTION_GRID | OPTION_SEED | OPTION_REJECTS, fn_dump_sheet},
     {"rejects", NULL, 0, fn_dump_rejects},
     {"report", "DIR or FILE.html", OPTION_SEED, fn_dump_report},
     {"diff", "STORE2", 0, fn_dump_diff},
@@ -77,7 +89,7 @@ static const struct fn_tool tool = {
                 "STORE show ID|CLASS/NAME [-o FILE]\n"
                 "STORE export DIR [--class NAME] [--format png|jpg|keep]\n"
                 "STORE verify\n"
-                "STORE sheet FILE.png [--class NAME] [--rows N] [--cols N] [--seed N]\n"
+                "STORE sheet FILE.png [--class NAME | --rejects] [--rows N] [--cols N] [--seed N]\n"
                 "STORE rejects\n"
                 "STORE report DIR|FILE.html [--seed N]\n"
                 "diff STORE STORE2",
@@ -110,6 +122,7 @@ static int option_of(const char *name)
     return strcmp(name, "class") == 0                               ? OPTION_CLASS
            : strcmp(name, "output") == 0                            ? OPTION_OUTPUT
            : strcmp(name, "format") == 0                            ? OPTION_FORMAT
+           : strcmp(name, "rejects") == 0                           ? OPTION_REJECTS
            : strcmp(name, "seed") == 0                              ? OPTION_SEED
            : strcmp(name, "rows") == 0 || strcmp(name, "cols") == 0 ? OPTION_GRID
                                                                     : 0;

@@ -129,7 +129,7 @@ int fn_reject_lines_next(struct fn_reject_lines *lines, struct fn_reject *reject
         if (title)
             continue;
         int rc = parse_line(lines, at, end, reject);
-        if (rc || reject->reason != FN_REJECT_NAME_COLLISION)
+        if (rc || lines->collisions || reject->reason != FN_REJECT_NAME_COLLISION)
             return rc;
     }
     return FN_STORED_END;

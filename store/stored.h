@@ -22,10 +22,12 @@ extern "C" {
 struct fn_reject_lines {
     const uint8_t *data; /* kept by the caller */
     size_t bytes, at;
+    int collisions;         /* 1: name_collision too */
     struct fn_bytes detail; /* fn_bytes_free it */
 };
 /* The next reject, as it was before it was escaped; its detail ends with a NUL and is valid until
- * the next call. Those that sealing found (name_collision) are left out: their records are there.
+ * the next call. Those that sealing found (name_collision) are left out unless asked for: their
+ * records are there.
  * FN_ECORRUPT: a line that is none; the next call goes on behind it. */
 int fn_reject_lines_next(struct fn_reject_lines *lines, struct fn_reject *reject);
 

@@ -116,6 +116,17 @@ expect 0 fn-dump db sheet class.png --class "$class" -q
 expect 0 fn-dump db sheet - --rows 3 --cols 4
 cmp out sheet.png
 expect 1 fn-dump db sheet no/such/folder.png
+expect 0 draw-faces --tsv twice.tsv --people 4 --images 5 --size 48
+cat twice.tsv >>twice.tsv.2
+awk -F '\t' -v OFS='\t' 'NR == 7 { print $1, $2, $3, $4, $5, $6, last } NR == 12 { print $1, $2, $3, $4, $5, $6, last } { last = $7 }' \
+    twice.tsv >>twice.tsv.2 # two names again, with other pictures
+expect 0 fn-ingest twice.tsv.2 --store twice --size 48 --max-rejects 100% -q
+expect 0 fn-dump twice sheet lost.png --rejects --json
+valid_json sheet
+same "$(sed 's/.*"lines": \[\([^]]*\)\].*/\1/' out)" "21, 22" "rows of the rejects' sheet"
+expect 0 fn-dump twice sheet lost.png --rejects --rows 1 --cols 1
+expect 0 fn-dump db sheet none.png --rejects
+expect 2 fn-dump db sheet x.png --rejects --class "$class"
 expect 2 fn-dump db sheet x.png --rows 0
 [ ! -e x.png ]
 
