@@ -60,6 +60,11 @@ char *fn_part_file(char *buf, const char *store, uint64_t shard)
     return join_number(buf, store, "/build/", shard, ".part");
 }
 
+char *fn_values_file(char *buf, const char *store, uint64_t shard)
+{
+    return join_number(buf, store, "/build/", shard, ".values");
+}
+
 char *fn_temporary_file(char *buf, const char *path)
 {
     return join(buf, path, ".tmp", "");

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The folder `build` inside an unsealed store: what is in it, who may write it, how far it is.
  *
- *     build/lock              who writes; held by an open-file-description lock, so it ends with
- * its process build/content.json      what was asked for, and the inputs build/shard-00000.mdb the
- * shard as it grows: groups, rejects, journal (build_db.c) build/shard-00000.part  facts of a shard
- * that has been copied to its sealed form (part.h) build/...tmp            files not yet renamed
+ *     build/lock               who writes; held by an open-file-description lock, so it ends with
+ * its process build/content.json       what was asked for, and the inputs build/shard-00000.values
+ * groups of the shard as it grows (values.h) build/shard-00000.mdb    its rejects and journal
+ * (build_db.c) build/shard-00000.part   facts of a shard that has its sealed form (part.h)
+ *     build/...tmp             files not yet renamed
  *
  * The journal that counts is that of the highest shard that has one. */
 #ifndef FN_STORE_BUILD_H
@@ -29,6 +30,7 @@ char *fn_store_file(char *buf, const char *store, const char *name);     /* stor
 char *fn_build_file(char *buf, const char *store, const char *name);     /* store/build/name */
 char *fn_shard_file(char *buf, const char *store, uint64_t shard);       /* store/shard-N.mdb */
 char *fn_build_shard_file(char *buf, const char *store, uint64_t shard); /* build/shard-N.mdb */
+char *fn_values_file(char *buf, const char *store, uint64_t shard);      /* build/shard-N.values */
 char *fn_part_file(char *buf, const char *store, uint64_t shard);        /* build/shard-N.part */
 char *fn_temporary_file(char *buf, const char *path);                    /* path.tmp */
 int fn_path_check(const char *store);                                    /* FN_ELIMIT: too long */
@@ -63,13 +65,16 @@ struct fn_build_state {
     uint64_t groups;      /* closed ones */
     uint64_t shard;       /* number of the one that grows */
     uint64_t shard_bytes; /* of the values in it */
+    uint64_t first_group; /* of it */
     uint64_t rejects;     /* entries of the rejects tables so far */
     uint64_t checksum;    /* XXH3-64 of all before */
 };
-#define FN_STATE_MAGIC "FNSTATE1"
+#define FN_STATE_MAGIC "FNSTATE2"
 
 void fn_state_start(struct fn_build_state *state);
 void fn_state_counts(const struct fn_build_state *state, struct fn_writer_counts *counts);
+/* How long the file of its values is at that state. */
+uint64_t fn_state_values_bytes(const struct fn_build_state *state);
 void fn_state_position(const struct fn_build_state *state, struct fn_position *pos);
 int fn_state_put(struct fn_build_db *db, struct fn_build_state *state);
 /* FN_ENOENT without a sentence: none was committed. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The file that a shard grows in: an LMDB environment with three tables. */
+/* The journal of a shard that grows: an LMDB environment with two tables. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +26,7 @@ struct fn_build_db {
     int readonly;
 };
 
-static const char *const table_names[FN_TABLE_COUNT] = {"groups", "rejects", "journal"};
+static const char *const table_names[FN_TABLE_COUNT] = {"rejects", "journal"};
 
 static void key_bytes(uint64_t key, uint8_t out[8])
 {

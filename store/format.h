@@ -103,6 +103,8 @@ void fn_group_clear(struct fn_group *group); /* keeps the memory */
 void fn_group_free(struct fn_group *group);
 uint64_t fn_group_used(const struct fn_group *group); /* the head's `used` */
 int fn_group_full(const struct fn_group *group);
+/* Head and table of the value: all in front of the records. */
+void fn_group_put_front(const struct fn_group *group, uint64_t number, uint8_t *out);
 /* The value, into `out` of fn_group_value_bytes(fn_group_used()) bytes. */
 void fn_group_put(const struct fn_group *group, uint64_t number, uint8_t *out);
 

@@ -74,7 +74,7 @@ int fn_group_full(const struct fn_group *group)
     return group->records.bytes >= FN_GROUP_BYTES;
 }
 
-void fn_group_put(const struct fn_group *group, uint64_t number, uint8_t *out)
+void fn_group_put_front(const struct fn_group *group, uint64_t number, uint8_t *out)
 {
     struct fn_group_head head = {.magic = FN_GROUP_MAGIC,
                                  .count = (uint32_t)group->count,
@@ -86,12 +86,19 @@ void fn_group_put(const struct fn_group *group, uint64_t number, uint8_t *out)
         entry.where += (uint32_t)front;
         memcpy(out + sizeof head + i * sizeof entry, &entry, sizeof entry);
     }
-    if (group->records.bytes)
-        memcpy(out + front, group->records.data, group->records.bytes);
-    memset(out + head.used, 0, fn_group_value_bytes(head.used) - head.used);
     memcpy(out, &head, sizeof head);
     head.checksum = XXH3_64bits(out + sizeof head.checksum, front - sizeof head.checksum);
     memcpy(out, &head.checksum, sizeof head.checksum);
+}
+
+void fn_group_put(const struct fn_group *group, uint64_t number, uint8_t *out)
+{
+    uint64_t used = fn_group_used(group);
+    size_t front = (size_t)used - group->records.bytes;
+    fn_group_put_front(group, number, out);
+    if (group->records.bytes)
+        memcpy(out + front, group->records.data, group->records.bytes);
+    memset(out + used, 0, fn_group_value_bytes(used) - used);
 }
 
 int fn_group_parse(const uint8_t *value, size_t bytes, uint64_t number, struct fn_group_head *head,

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "store/build.h"
+#include "store/pages.h"
 
 #define CONTENT_LIMIT ((size_t)64 << 20)
 
@@ -175,6 +176,12 @@ void fn_state_counts(const struct fn_build_state *state, struct fn_writer_counts
         counts->rejected[i] = state->rejected[i];
         counts->rejected[0] += state->rejected[i];
     }
+}
+
+uint64_t fn_state_values_bytes(const struct fn_build_state *state)
+{
+    return FN_PAGES_HEAD + state->shard_bytes +
+           FN_PAGES_NODE_HEAD * (state->groups - state->first_group);
 }
 
 void fn_state_position(const struct fn_build_state *state, struct fn_position *pos)

@@ -124,7 +124,7 @@ static int visit_packed(void *context, uint64_t key, const uint8_t *packed, size
     return rc ? rc : v->visit(v->context, &reject);
 }
 
-/* Of a shard that grows, from its journal; of one that was copied, from its part. */
+/* Of a shard that grows, from its journal; of one that is sealed, from its part. */
 static int visit_shard(const char *store, uint64_t shard, struct visit *v)
 {
     char path[FN_PATH_MAX];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* build/shard-N.part: what sealing needs to know of a shard that has been copied to its sealed
+/* build/shard-N.part: what sealing needs to know of a shard that has its sealed
  * form: the facts for index and manifest, every record without its picture, every reject. Written
  * once, then mapped and walked; so the pictures are read only once, however often sealing is
  * interrupted. */

@@ -133,6 +133,7 @@ int fn_writer_seal(struct fn_writer *w, const char *provenance, struct fn_seal_r
     if (!rc)
         rc = fn_ahead_end(&w->ahead, 0);
     fn_build_db_close(&w->db); /* sealing opens it to read; and nothing is written from here on */
+    fn_values_close(&w->values);
     for (uint64_t i = 0; i <= w->state.shard && !rc; i++)
         rc = fn_seal_shard(w->path, i, i == w->state.shard, NULL);
     if (!rc)

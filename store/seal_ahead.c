@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Copying complete shards while the next one grows. */
+/* Sealing complete shards while the next one grows. */
 #include <signal.h>
 
 #include "store/seal_internal.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Sealing, step by step:
  *
- *     fn_seal_shard    each shard: copied to its sealed form, its facts to build/shard-N.part
+ *     fn_seal_shard    each shard: checked, its tree added, its facts to build/shard-N.part
  *     fn_select        who is live, which classes there are (sorting by class and name, and by
  *                      pixels if that was asked for: conflicts.tsv)
  *     fn_seal_index    ids, labels, members (sorting by position, then by label): index.bin
@@ -9,8 +9,8 @@
  *     then the manifest, and the build folder goes
  *
  * Each step is done from what the one before left on the disk, and is simply done again when it was
- * interrupted; shards that were copied stay copied. Memory: three sorts at most, at FN_SEAL_MEMORY
- * each. */
+ * interrupted; shards that have their sealed form keep it. Memory: three sorts at most, at
+ * FN_SEAL_MEMORY each. */
 #ifndef FN_STORE_SEAL_INTERNAL_H
 #define FN_STORE_SEAL_INTERNAL_H
 
@@ -28,22 +28,22 @@
 /* FN_EINTERRUPTED when a signal asked to stop. */
 int fn_seal_pause(const char *store);
 
-/* Copy a shard whose growing file nobody has open; nothing to do if that was done before. keep:
- * leave the growing file (its journal still counts). stop: nonzero ends it like a signal; may be
+/* Give a shard that grows no more its sealed form and name; nothing to do if that was done before.
+ * keep: leave its journal (it still counts). stop: nonzero ends it like a signal; may be
  * NULL. */
 int fn_seal_shard(const char *store, uint64_t shard, int keep, const atomic_int *stop);
 
-/* Shards behind the one that grows are copied while rows still come, by a thread of its own, one at
+/* Shards behind the one that grows are sealed while rows still come, by a thread of its own, one at
  * a time, so that little is left to do in the end. Called by the writer's thread only. */
 struct fn_ahead {
     pthread_t thread;
     int running, off;
     atomic_int done, stop;
     const char *store;
-    uint64_t shard; /* being copied, or the next to be */
+    uint64_t shard; /* being sealed, or the next to be */
     struct fn_err_note note;
 };
-/* The shards before `growing` may be copied: start on the next one, if none is under way. Returns
+/* The shards before `growing` may be sealed: start on the next one, if none is under way. Returns
  * what went wrong with the last. */
 int fn_ahead_go_on(struct fn_ahead *ahead, const char *store, uint64_t growing);
 /* Wait for the one under way; stop: give it up. */

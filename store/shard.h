@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* LMDB, wrapped. Nothing else in the project includes <lmdb.h>.
  *
- * Two uses. A `fn_build_db` is the file that a shard grows in: tables for groups, rejects and the
- * journal, one writer, transactions. A `fn_shard` is a sealed file, read-only, in place. Neither
+ * Two uses. A `fn_build_db` is the journal of a shard that grows: tables for rejects and for what
+ * is done, one writer, transactions. A `fn_shard` is a sealed file, read-only, in place. Neither
  * uses LMDB's lock file: the build folder has a lock of its own and sealed files never change. */
 #ifndef FN_STORE_SHARD_H
 #define FN_STORE_SHARD_H
@@ -20,7 +20,6 @@ extern "C" {
 /* ---- growing ---- */
 
 enum fn_table {
-    FN_TABLE_GROUPS,  /* number, 8 bytes big-endian -> value, appended in order */
     FN_TABLE_REJECTS, /* ordinal, 8 bytes big-endian -> reject, appended in order */
     FN_TABLE_JOURNAL, /* the numbers below -> state, open group */
     FN_TABLE_COUNT

@@ -7,10 +7,11 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "store/pages.h"
 #include "store/rejects.h"
 #include "store/writer_internal.h"
 
-/* A commit costs an fsync, and until it the pages wait in memory: rare, but not huge. */
+/* A commit costs waiting for the disk; what is lost by a kill is at most this. */
 #define COMMIT_BYTES (64ULL << 20)
 #define COMMIT_SECONDS 10.0
 #define ROOM_SLACK (1ULL << 20) /* journal and tree pages of one transaction */
@@ -18,13 +19,6 @@
 const struct fn_writer_counts *fn_writer_get_counts(const struct fn_writer *writer)
 {
     return &writer->counts;
-}
-
-static int begin(struct fn_writer *w, uint64_t more)
-{
-    w->room = 2 * COMMIT_BYTES + 2 * more + w->rejects.bytes + 2 * w->open.records.bytes;
-    w->used = 0;
-    return fn_build_db_begin(w->db, w->room + ROOM_SLACK);
 }
 
 /* Pending rejects stand in one buffer, each after its length. */
@@ -48,7 +42,11 @@ static int put_rejects(struct fn_writer *w)
 
 int fn_writer_commit(struct fn_writer *w)
 {
-    int rc = fn_build_db_active(w->db) ? FN_OK : begin(w, 0);
+    /* The groups are on the disk before the journal says so. */
+    int rc = fn_values_sync(w->values);
+    if (!rc)
+        rc =
+            fn_build_db_begin(w->db, 2 * w->rejects.bytes + 2 * w->open.records.bytes + ROOM_SLACK);
     if (!rc)
         rc = put_rejects(w);
     if (!rc)
@@ -68,6 +66,9 @@ int fn_writer_begin_shard(struct fn_writer *w)
 {
     char path[FN_PATH_MAX];
     int rc = fn_build_db_open(&w->db, fn_build_shard_file(path, w->path, w->state.shard), 0);
+    if (!rc)
+        rc = fn_values_open(&w->values, fn_values_file(path, w->path, w->state.shard),
+                            FN_PAGES_HEAD);
     /* LMDB syncs what is in the file, not that there is one. */
     return rc ? rc : fn_fsync_dir(fn_store_file(path, w->path, "build"));
 }
@@ -77,47 +78,36 @@ int fn_writer_begin_shard(struct fn_writer *w)
 static int next_shard(struct fn_writer *w)
 {
     int rc = fn_writer_commit(w);
-    /* Copying may be slower than rows come: never more than two shards wait, or the disk fills up.
-     */
+    /* Checking may be slower than rows come: never more than two shards wait. */
     if (!rc && w->ahead.running && w->state.shard > w->ahead.shard + 1)
         rc = fn_ahead_end(&w->ahead, 0);
     if (rc)
         return rc;
     fn_build_db_close(&w->db);
+    fn_values_close(&w->values);
     w->state.shard++;
     w->state.shard_bytes = 0;
+    w->state.first_group = w->state.groups;
     return fn_writer_begin_shard(w);
 }
 
 int fn_writer_close_group(struct fn_writer *w)
 {
-    uint8_t *value;
     size_t bytes = fn_group_value_bytes(fn_group_used(&w->open));
-    int rc = fn_build_db_active(w->db) ? FN_OK : begin(w, bytes);
-    if (!rc)
-        rc = fn_build_db_put(w->db, FN_TABLE_GROUPS, w->state.groups, bytes, &value);
+    int rc = fn_values_put(w->values, &w->open, w->state.groups);
     if (rc)
         return rc;
-    fn_group_put(&w->open, w->state.groups, value);
     fn_group_clear(&w->open);
     w->state.groups++;
     w->state.shard_bytes += bytes;
-    w->used += bytes;
     return FN_OK;
 }
 
-/* Before a record of `bytes` bytes is taken, while all that was taken so far can still be
- * committed: go on to the next shard if this one is full, commit if the transaction has no room for
- * it. */
+/* Before a record of `bytes` bytes is taken: go on to the next shard if this one is full. */
 int fn_writer_prepare(struct fn_writer *w, size_t bytes, int closing)
 {
-    uint64_t group = w->open.records.bytes + bytes;
-    closing = closing || group >= FN_GROUP_BYTES;
-    if (closing && w->state.shard_bytes >= w->shard_bytes)
-        return next_shard(w);
-    if (fn_build_db_active(w->db) && w->used + 2 * group + w->rejects.bytes > w->room)
-        return fn_writer_commit(w);
-    return FN_OK;
+    closing = closing || w->open.records.bytes + bytes >= FN_GROUP_BYTES;
+    return closing && w->state.shard_bytes >= w->shard_bytes ? next_shard(w) : FN_OK;
 }
 
 /* Every call ends here: what failed once is only closed. */

@@ -9,10 +9,10 @@
  * rejects, counters and the position behind them in one transaction, when enough bytes or seconds
  * have gathered; an unfinished group is committed as such. So what a killed process leaves is a
  * prefix of the input, and opening the folder again says where to go on. Until sealing, labels do
- * not exist; sealing copies each shard compactly, finds duplicates, applies the selection, assigns
+ * not exist; sealing gives each shard its tree, finds duplicates, applies the selection, assigns
  * labels, writes index and manifest, and renames the manifest in place last: a store is sealed or
  * it is not. Sealing that was interrupted is done again by the next fn_writer_seal; what it had
- * copied stays.
+ * done stays.
  *
  * All functions: FN_OK, or a code with a sentence. After a failure other than FN_EUSAGE the writer
  * can only be closed; what was committed stays. */

@@ -120,6 +120,10 @@ static int resume(struct fn_writer *w)
         fn_state_start(&w->state);
         return fn_writer_begin_shard(w);
     }
+    /* Behind the last row there is nothing to write: the file may have its sealed form and name. */
+    if (!rc && !w->state.ended)
+        rc = fn_values_open(&w->values, fn_values_file(path, w->path, w->state.shard),
+                            fn_state_values_bytes(&w->state));
     if (!rc)
         rc = fn_open_group_get(w->db, fn_build_shard_file(path, w->path, w->state.shard), &w->open);
     return rc;
@@ -175,6 +179,7 @@ void fn_writer_close(struct fn_writer **writer)
         return;
     fn_ahead_end(&w->ahead, 1);
     fn_build_db_close(&w->db);
+    fn_values_close(&w->values);
     fn_group_free(&w->open);
     fn_bytes_free(&w->rejects);
     fn_bytes_free(&w->choice.lost);

@@ -225,7 +225,8 @@ static void wrapped(void **state)
         {"python3 -c 'import zipfile as z; f = z.ZipFile(\"w.zip\", \"w\", z.ZIP_DEFLATED); "
          "f.write(\"w.tsv\"); f.close()'",
          "w.zip", "ZIP"},
-        {"split -n l/2 w.tsv h. && mkdir -p e && mv h.aa h.ab e && touch e/.x && tar cf e.tar e",
+        {"split -n l/2 w.tsv h. && mkdir -p e && mv h.aa h.ab e && touch e/.x && tar --sort=name "
+         "-cf e.tar e",
          "e.tar", "TSV"},
         {"cp w.tsv misnamed.zip", "misnamed.zip", "TSV, layout"},
     };
