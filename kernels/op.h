@@ -338,6 +338,11 @@ struct fn_backend {
     int (*record_end)(struct fn_dev *dev, struct fn_recording **out);
     int (*replay)(struct fn_dev *dev, const struct fn_recording *recording);
     void (*record_free)(struct fn_recording **recording);
+
+    /* For a self-test: with `wrong` 0 forget which algorithms of the libraries have run so far;
+     * with 1, those that ran since then gave wrong results: new plans will not take them.
+     * FN_EUNSUPPORTED: none ran. */
+    int (*distrust)(struct fn_dev *dev, int wrong);
 };
 #define FN_UPLOAD_SLOTS 8
 #define FN_BN_EPSILON 1e-3 /* batch_norm_params of the original network */

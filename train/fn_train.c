@@ -29,10 +29,21 @@ static int report(const struct fn_run *run, int as_json)
     return rc;
 }
 
+static int train(const struct fn_train_options *o, const char *checkpoint)
+{
+    struct fn_run *run = NULL;
+    int rc = fn_run_open(&run, o, checkpoint);
+    if (!rc)
+        rc = fn_run_train(run);
+    if (!rc)
+        rc = report(run, o->common.json);
+    fn_run_close(&run);
+    return rc;
+}
+
 int main(int argc, char **argv)
 {
     const struct fn_train_options *o = NULL;
-    struct fn_run *run = NULL;
     char *checkpoint = NULL;
     int rc;
     fn_start(argv);
@@ -45,13 +56,8 @@ int main(int argc, char **argv)
         fn_log_setup(fn_train_tool()->name, o->common.quiet     ? FN_LOG_QUIET
                                             : o->common.verbose ? FN_LOG_VERBOSE
                                                                 : FN_LOG_NORMAL);
-        rc = fn_run_open(&run, o, checkpoint);
+        rc = o->selftest ? fn_run_selftest(o) : train(o, checkpoint);
     }
-    if (!rc)
-        rc = fn_run_train(run);
-    if (!rc)
-        rc = report(run, o->common.json);
-    fn_run_close(&run);
     fn_train_options_free();
     free(checkpoint);
     return fn_tool_exit(fn_train_tool(), rc);

@@ -18,6 +18,10 @@ extern "C" {
 
 struct fn_run;
 
+/* --selftest: opens the device of the options, compares its ops with plain loops, prints a line an
+ * op (or, with --json, one object) on stdout. FN_EDEVICE: an op is wrong. */
+int fn_run_selftest(const struct fn_train_options *options);
+
 /* checkpoint: folder to go on from, NULL for a new run. */
 int fn_run_open(struct fn_run **run, const struct fn_train_options *options,
                 const char *checkpoint);

@@ -20,12 +20,7 @@ static int optimizer_of(const char *name)
 
 static int open_device(struct fn_run *r)
 {
-    const struct fn_dev_options options = {
-        .threads = (int)r->o->common.threads,
-        .precision = !strcmp(r->o->precision, "bf16") ? FN_BF16 : FN_FP32,
-        .allow_tf32 = r->o->allow_tf32,
-        .deterministic = r->o->deterministic,
-    };
+    const struct fn_dev_options options = fn_run_dev_options(r->o);
     const struct fn_dev_info *info;
     const char *why = NULL;
     int rc = fn_backend_open(r->o->device, &options, &r->be, &r->dev, &why);
@@ -44,7 +39,7 @@ static int open_device(struct fn_run *r)
     snprintf(r->state.backend, sizeof r->state.backend, "%s", r->be->name);
     snprintf(r->state.bits, sizeof r->state.bits, "%s", info->bits);
     snprintf(r->state.precision, sizeof r->state.precision, "%s", r->o->precision);
-    return FN_OK;
+    return r->lag ? fn_run_selftest_quick(r, &options) : FN_OK;
 }
 
 /* Images a batch in validation and LFW: as asked for, but no more than there are. */

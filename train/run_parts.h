@@ -157,6 +157,11 @@ void fn_run_say_estimate(const struct fn_run *r, uint64_t step); /* once, after 
 /* Seconds until the run ends: steps at the present speed, and what came between them so far. */
 double fn_run_time_left(const struct fn_run *r, uint64_t step);
 
+/* run_selftest.c */
+struct fn_dev_options fn_run_dev_options(const struct fn_train_options *o);
+/* Small shapes only, no speeds, well under 2 s: before a run on a GPU. */
+int fn_run_selftest_quick(struct fn_run *r, const struct fn_dev_options *options);
+
 /* run_net.c */
 int fn_run_net_open(struct fn_run *r); /* device, plans, memory, weights */
 void fn_run_net_close(struct fn_run *r);

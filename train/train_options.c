@@ -96,6 +96,8 @@ struct fn_arg fn_train_args[] = {
     FLAG("deterministic", deterministic,
          "on a GPU take only algorithms that give the same bits every time"),
     FLAG("no_graph", no_graph, "on a GPU start every operation by itself: slower, the same bits"),
+    FLAG("selftest", selftest,
+         "compare all operations of the device with plain loops, print errors and speeds, and end"),
     TEXT("model_def", model_def, "NAME", "the network"),
     INT("image_size", image_size, 1, 2048, "side of the network's images in pixels"),
     INT("embedding_size", embedding_size, 1, 65536, "numbers in an embedding"),

@@ -28,7 +28,7 @@ struct fn_train_options {
     const char *loss, *device, *precision, *model_def;
     int64_t image_size, embedding_size, batch_size, epoch_size, max_epochs, max_steps, seed;
     int64_t save_every; /* steps; 0: at the end of epochs only */
-    int allow_tf32, deterministic, no_graph;
+    int allow_tf32, deterministic, no_graph, selftest;
     /* pictures */
     int random_crop, random_flip, random_rotate, fixed;
     int64_t workers; /* 0: 4 with a GPU, else 1 */

@@ -36,8 +36,8 @@ static const char *const paths[] = {"store",         "data_dir", "lfw_pairs",
                                     "lfw_boxes",     "lfw_dir",  "learning_rate_schedule_file",
                                     "logs_base_dir", "work_dir", "filter_filename"};
 /* Of this command, not of the run. */
-static const char *const passing[] = {"resume", "threads", "no_graph", "selftest",
-                                      "quiet",  "verbose", "json"};
+static const char *const passing[] = {"resume",   "threads", "no_graph", "selftest",
+                                      "selftest", "quiet",   "verbose",  "json"};
 
 static struct fn_train_state recorded; /* its options' texts are pointed to by the values */
 static const char **operands;
@@ -164,6 +164,8 @@ static int check_triplet(struct fn_train_options *o)
 
 static int check_bases(struct fn_train_options *o)
 {
+    if (o->selftest) /* nothing else is asked for */
+        return FN_OK;
     if (!o->store && !o->data_dir && !fn_train_options_given("data_path"))
         return fn_fail(FN_EUSAGE,
                        "nothing to train on: give --store DIR (fn-ingest makes one), or --data_dir "

@@ -129,6 +129,7 @@ int fn_cuda_fc_forward(struct fn_dev *dev, const struct fn_tensor *x, const void
 int fn_cuda_fc_backward(struct fn_dev *dev, const struct fn_tensor *x, const void *w,
                         const struct fn_tensor *dy, const struct fn_tensor *dx, int accumulate,
                         void *dw, void *db);
+int fn_cuda_distrust(struct fn_dev *dev, int wrong);
 
 /* shadow.c */
 size_t fn_cuda_shadow_bytes(const struct fn_dev *dev, const struct fn_params *params, int training);

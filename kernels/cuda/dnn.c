@@ -14,6 +14,8 @@ enum { BANNED = 32 };
 struct entry {
     struct fn_plan_request request;
     struct fn_plan *plan;
+    int ran;     /* since distrust was called last */
+    int retired; /* its engine was wrong: who has it keeps it, nobody gets it any more */
 };
 
 struct fn_cuda_dnn {
@@ -98,12 +100,12 @@ int fn_cuda_plan_get(struct fn_dev *dev, const struct fn_conv_shape *shape, int 
                                             .banned_count = d->banned_count};
     *plan = NULL;
     for (size_t i = 0; i < d->count && !*plan; i++)
-        if (is_same(&d->entries[i].request, &request))
+        if (!d->entries[i].retired && is_same(&d->entries[i].request, &request))
             *plan = d->entries[i].plan;
     if (*plan)
         return FN_OK;
     int rc = make_entry_room(d);
-    struct entry e = {request, NULL};
+    struct entry e = {.request = request};
     if (!rc)
         rc = fn_plan_open(&e.plan, d->handle, NULL, &request);
     if (rc)
@@ -120,6 +122,30 @@ int fn_cuda_plan_run(struct fn_dev *dev, const struct fn_plan *plan, const void 
     if (wants > dev->workspace_bytes)
         return fn_fail(FN_EINTERNAL, "%s wants a workspace of %zu bytes, there are %zu",
                        fn_plan_engine(plan), wants, dev->workspace_bytes);
+    for (size_t i = 0; i < dev->dnn->count; i++)
+        dev->dnn->entries[i].ran |= dev->dnn->entries[i].plan == plan;
     return fn_plan_run(plan, dev->dnn->handle, (void *)(uintptr_t)x, (void *)(uintptr_t)w,
                        (void *)(uintptr_t)y, dev->workspace);
+}
+
+int fn_cuda_distrust(struct fn_dev *dev, int wrong)
+{
+    struct fn_cuda_dnn *d = dev->dnn;
+    int found = 0;
+    for (size_t i = 0; i < d->count; i++) {
+        struct entry *e = &d->entries[i];
+        if (wrong && e->ran && !e->retired && d->banned_count < BANNED) {
+            d->banned[d->banned_count++] = (struct fn_plan_ban){e->request.pass, e->request.bf16,
+                                                                fn_plan_engine_number(e->plan)};
+            e->retired = found = 1;
+        }
+        e->ran = 0;
+    }
+    for (size_t i = 0; i < d->count; i++) /* others that took the same engine */
+        for (int k = 0; k < d->banned_count; k++)
+            d->entries[i].retired |=
+                d->banned[k].engine == fn_plan_engine_number(d->entries[i].plan) &&
+                d->banned[k].pass == d->entries[i].request.pass &&
+                d->banned[k].bf16 == d->entries[i].request.bf16;
+    return !wrong || found ? FN_OK : fn_fail(FN_EUNSUPPORTED, "no engine of cuDNN has run");
 }

@@ -63,4 +63,5 @@ const struct fn_backend fn_backend_cuda = {
     .record_end = fn_cuda_record_end,
     .replay = fn_cuda_replay,
     .record_free = fn_cuda_record_free,
+    .distrust = fn_cuda_distrust,
 };

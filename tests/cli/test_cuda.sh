@@ -28,3 +28,12 @@ expect 0 fn-train "$@" --device auto --quiet
 expect 0 fn-train "$@" --device auto
 says err "device cuda: "
 says err "Device: "
+
+# The self-test: a line an operation, or one object; no store is needed.
+expect 0 fn-train --selftest --device cpu --json
+says out '"operation": "batch norm backward"'
+says out '"retries": 0'
+same "$(wc -l <out)" 1 "lines on stdout with --json"
+expect 1 fn-train --selftest --device cuda
+says err "fn-train: device cuda: "
+same "$(wc -c <out)" 0 "bytes on stdout of a device that is not there"

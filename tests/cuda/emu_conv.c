@@ -111,3 +111,9 @@ int fn_cuda_fc_backward(struct fn_dev *dev, const struct fn_tensor *x, const voi
     int rc = fn_backend_ref.fc_backward(ref_of(dev), x, w, dy, dx, accumulate, dw, NULL);
     return rc || !db ? rc : fn_cuda_result(fn_k_bias_backward(&dev->queue, dy, db), "bias");
 }
+
+int fn_cuda_distrust(struct fn_dev *dev, int wrong)
+{
+    (void)dev;
+    return wrong ? fn_fail(FN_EUNSUPPORTED, "the emulator has one way to compute") : FN_OK;
+}
