@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the files of the report share. */
-#ifndef FN_STORE_DUMP_REPORT_H
-#define FN_STORE_DUMP_REPORT_H
+#ifndef FN_STORE_DUMP_REPORT_INTERNAL_H
+#define FN_STORE_DUMP_REPORT_INTERNAL_H
 
 #include "base/chart.h"
 #include "store/dump_internal.h"
