@@ -109,10 +109,6 @@ int fn_tool_exit(const struct fn_tool *tool, int rc);
 void fn_signals_setup(void);
 int fn_interrupted(void);
 
-/* Number of processors this process may use (its affinity, and the container's quota rounded up),
- * at least 1. */
-int fn_cpu_count(void);
-
 #ifdef __cplusplus
 }
 #endif

@@ -47,48 +47,6 @@ int fn_interrupted(void)
     return interrupted;
 }
 
-/* Processors that the quota of this control group (version 2) is worth, 0 without one. More threads
- * than that would be stopped in turns. */
-static int quota_cpus(void)
-{
-    FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
-    if (!file)
-        return 0;
-    long long quota, period; /* microseconds; "max" for no quota */
-    int read = fscanf(file, "%lld %lld", &quota, &period);
-    fclose(file);
-    if (read != 2 || quota <= 0 || period <= 0 || quota / period > 1 << 20)
-        return 0;
-    return (int)((quota + period - 1) / period);
-}
-
-static int affinity_cpus(void)
-{
-    /* The set must be as large as the kernel's, which cannot be asked for: grow until it fits. */
-    for (int cpus = 1024; cpus <= 1 << 20; cpus *= 2) {
-        cpu_set_t *set = CPU_ALLOC((size_t)cpus);
-        if (!set)
-            break;
-        size_t bytes = CPU_ALLOC_SIZE((size_t)cpus);
-        int rc = sched_getaffinity(0, bytes, set);
-        int error = errno;
-        int count = rc == 0 ? CPU_COUNT_S(bytes, set) : 0;
-        CPU_FREE(set);
-        if (rc == 0)
-            return count > 0 ? count : 1;
-        if (error != EINVAL)
-            break;
-    }
-    long online = sysconf(_SC_NPROCESSORS_ONLN);
-    return online > 0 ? (int)online : 1;
-}
-
-int fn_cpu_count(void)
-{
-    int cpus = affinity_cpus(), quota = quota_cpus();
-    return quota > 0 && quota < cpus ? quota : cpus;
-}
-
 /* Whether the reader at the other end of our pipe has gone. */
 static int stdout_is_abandoned(void)
 {

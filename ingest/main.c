@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/args.h"
+#include "base/cpus.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "ingest/job.h"

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cpus.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "ingest/repair.h"

@@ -2,22 +2,15 @@
 /* Cores, memory: questions to the operating system. */
 #include "kernels/host.h"
 
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "base/cpus.h"
 
 int fn_host_cores(void)
 {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    long count = 0;
-    if (sched_getaffinity(0, sizeof set, &set) == 0)
-        count = CPU_COUNT(&set);
-    if (count < 1) /* more processors than cpu_set_t holds */
-        count = sysconf(_SC_NPROCESSORS_ONLN);
-    return count < 1 ? 1 : (int)count;
+    return fn_cpu_count();
 }
 
 /* The number on the line of a small file of /proc or /sys that starts with `key`; 0: none there. */

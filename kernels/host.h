@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-/* Cores that this process may use (its affinity mask); at least 1. */
+/* Cores that this process may use, at least 1: fn_cpu_count(). */
 int fn_host_cores(void);
 
 /* Bytes that could be allocated now without swapping: the kernel's MemAvailable, or what the

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* fn-dump report: a store as a page. Figures come from manifest and index, faces from a sample, so
  * that a store of a hundred thousand classes takes a second and gives a page of a megabyte. */
-#include "store/dump_report.h"
+#include "store/dump_report_internal.h"
 
 #include <inttypes.h>
 #include <stdio.h>

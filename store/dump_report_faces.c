@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 #include "base/rng.h"
-#include "store/dump_report.h"
+#include "store/dump_report_internal.h"
 
 enum {
     OVERVIEW = 48, /* classes, a picture each */

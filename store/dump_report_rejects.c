@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "store/build.h"
-#include "store/dump_report.h"
+#include "store/dump_report_internal.h"
 
 enum { A_REASON = 4 /* examples */, DETAIL = 240 /* bytes of it */ };
 

@@ -3,6 +3,7 @@
 #include <locale.h>
 #include <string.h>
 
+#include "base/cpus.h"
 #include "base/log.h"
 #include "store/dump_internal.h"
 

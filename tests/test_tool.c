@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 
 #include "base/args.h"
+#include "base/cpus.h"
+#include "base/file.h"
 #include "base/log.h"
 
 static int64_t size = 182;
@@ -219,9 +221,72 @@ static void test_cpu_count(void **state)
     assert_int_equal(count, 1);
 }
 
+static void put_file(const char *dir, const char *name, const char *text)
+{
+    char *path = fn_path_join(dir, name);
+    char *slash = strrchr(path, '/');
+    *slash = 0;
+    assert_ok(fn_mkdir_p(path));
+    *slash = '/';
+    assert_ok(fn_file_write(path, text, strlen(text)));
+    free(path);
+}
+
+/* Trees as the kernel shows them, of both versions. */
+static void test_cpu_quota(void **state)
+{
+    static const struct {
+        const char *membership, *file[4], *text[4];
+        int cpus;
+    } trees[] = {
+        {"0::/\n", {"cpu.max"}, {"max 100000\n"}, 0},
+        {"0::/\n", {"cpu.max"}, {"150000 100000\n"}, 2},
+        {"0::/a/b\n",
+         {"cpu.max", "a/cpu.max", "a/b/cpu.max"},
+         {"max 100000", "300000 100000", "max 100000"},
+         3},
+        {"0::/a/b\n", {"a/cpu.max", "a/b/cpu.max"}, {"400000 100000", "50000 100000"}, 1},
+        {"0::/not/seen/here\n", {"cpu.max"}, {"200000 100000"}, 2},
+        {"4:memory:/x\n2:cpu,cpuacct:/x\n",
+         {"cpu,cpuacct/x/cpu.cfs_quota_us", "cpu,cpuacct/x/cpu.cfs_period_us"},
+         {"250000", "100000"},
+         3},
+        {"2:cpuacct:/x\n1:cpu:/x\n",
+         {"cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us", "cpu/x/cpu.cfs_quota_us",
+          "cpu/x/cpu.cfs_period_us"},
+         {"700000", "100000", "-1", "100000"},
+         7},
+        {"3:cpuset:/x\n",
+         {"cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"},
+         {"100000", "100000"},
+         0},
+        {"1:cpu:/\n0::/\n",
+         {"cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us", "unified/cpu.max"},
+         {"500000", "100000", "400000 100000"},
+         4},
+        {"nonsense\n1:\n", {NULL}, {NULL}, 0},
+        {"0::/\n", {"cpu.max"}, {"-5 100000"}, 0},
+        {"0::/\n", {"cpu.max"}, {"100000 0"}, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof trees / sizeof *trees; i++) {
+        char *dir = test_folder(), *membership = fn_path_join(dir, "membership");
+        assert_ok(fn_file_write(membership, trees[i].membership, strlen(trees[i].membership)));
+        for (int k = 0; k < 4 && trees[i].file[k]; k++)
+            put_file(dir, trees[i].file[k], trees[i].text[k]);
+        if (fn_cpu_quota(dir, membership) != trees[i].cpus)
+            fail_msg("tree %zu: %d, not %d", i, fn_cpu_quota(dir, membership), trees[i].cpus);
+        assert_ok(fn_remove_tree(dir));
+        free(membership);
+        free(dir);
+    }
+    assert_int_equal(fn_cpu_quota("/nowhere", "/nowhere/cgroup"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cpu_quota),
         cmocka_unit_test(test_tool_exit),
         cmocka_unit_test(test_signals),
         cmocka_unit_test(test_cpu_count),
