@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "kernels/start.h"
+#include "train/bench_loader.h"
 #include "train/run.h"
 
 /* A line a figure on stdout, or all of it as JSON. */
@@ -56,7 +57,10 @@ int main(int argc, char **argv)
         fn_log_setup(fn_train_tool()->name, o->common.quiet     ? FN_LOG_QUIET
                                             : o->common.verbose ? FN_LOG_VERBOSE
                                                                 : FN_LOG_NORMAL);
-        rc = o->selftest ? fn_run_selftest(o) : train(o, checkpoint);
+        if (o->selftest)
+            rc = fn_run_selftest(o);
+        else
+            rc = o->bench_loader ? fn_bench_loader(o, stdout) : train(o, checkpoint);
     }
     fn_train_options_free();
     free(checkpoint);

@@ -144,6 +144,7 @@ int fn_run_store_open(struct fn_run *r);
 /* run_data.c */
 int fn_run_data_open(struct fn_run *r);
 void fn_run_data_close(struct fn_run *r);
+struct fn_order fn_run_order(const struct fn_run *r); /* softmax: endless, by --shuffle */
 int fn_run_workers(const struct fn_run *r);
 uint64_t fn_ring_bytes(const struct fn_run *r, int n);
 int fn_ring_open(struct fn_run *r, struct fn_ring *ring, int n);

@@ -19,11 +19,16 @@ static void no_close(struct fn_run *r)
     (void)r;
 }
 
+struct fn_order fn_run_order(const struct fn_run *r)
+{
+    return r->by_place.count ? fn_window_order(&r->window) : fn_sampler_order(&r->sampler);
+}
+
 static int feed(struct fn_run *r)
 {
     const struct fn_train_options *o = r->o;
     const struct fn_loader_job job = {
-        .order = r->by_place.count ? fn_window_order(&r->window) : fn_sampler_order(&r->sampler),
+        .order = fn_run_order(r),
         .augment = {(int)o->image_size, o->random_crop, o->random_flip, o->random_rotate,
                     (uint64_t)o->seed},
         .on_bad = FN_BAD_REPLACE,

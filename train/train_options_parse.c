@@ -36,8 +36,8 @@ static const char *const paths[] = {"store",         "data_dir", "lfw_pairs",
                                     "lfw_boxes",     "lfw_dir",  "learning_rate_schedule_file",
                                     "logs_base_dir", "work_dir", "filter_filename"};
 /* Of this command, not of the run. */
-static const char *const passing[] = {"resume",   "threads", "no_graph", "selftest",
-                                      "selftest", "quiet",   "verbose",  "json"};
+static const char *const passing[] = {"resume",       "threads", "no_graph", "selftest",
+                                      "bench_loader", "quiet",   "verbose",  "json"};
 
 static struct fn_train_state recorded; /* its options' texts are pointed to by the values */
 static const char **operands;
@@ -74,9 +74,6 @@ static const char *text_of(const struct fn_arg *a, char *buf, size_t cap)
             if (strtod(buf, NULL) == *(const double *)a->value)
                 break;
         }
-        return buf;
-    case FN_ARG_CHECKED:
-        a->show(a->value, buf, cap);
         return buf;
     default:
         return *(const char *const *)a->value;
@@ -160,8 +157,7 @@ static int check_triplet(struct fn_train_options *o)
                        "--batch_size %lld must be divisible by 3 with --loss triplet: a batch is "
                        "anchors, positives and negatives",
                        (long long)o->batch_size);
-    if (!fn_train_options_given("lfw_batch_size") &&
-        o->batch_size) /* the original knows one batch size only */
+    if (!fn_train_options_given("lfw_batch_size")) /* the original knows one batch size only */
         o->lfw_batch = o->batch_size;
     return FN_OK;
 }
