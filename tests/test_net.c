@@ -207,6 +207,22 @@ static int commit_with(struct rig *r, const struct fn_backend *be, int n)
     return rc;
 }
 
+/* fn_model_fits from a plan of n, for batches up to `most`. */
+static int fits_with(struct rig *r, const struct fn_backend *be, int n, int most)
+{
+    const struct fn_model_options model = {1, FN_ADAM, 1};
+    const struct fn_exec_options exec = {n, 1, FN_HEAD_SOFTMAX};
+    const struct fn_memory_row ring = {"loader", (uint64_t)n * 100000};
+    struct fn_model *m;
+    struct fn_exec *x;
+    int fits = -1;
+    assert_ok(fn_model_open(&m, r->net, be, r->dev, &model));
+    assert_ok(fn_exec_open(&x, m, &exec));
+    assert_ok(fn_model_fits(m, &ring, 1, most, &fits));
+    fn_model_close(&m);
+    return fits;
+}
+
 static void test_refused_memory(void **state)
 {
     const struct rig_options ro = {"ref", "shrunken", 80, 16, 5, 1, 1, FN_HEAD_SOFTMAX, FN_MOM, 1};
@@ -227,6 +243,16 @@ static void test_refused_memory(void **state)
     assert_true(fits > 1 && fits < 4000);
     assert_ok(commit_with(&r, &be, fits));
     assert_int_equal(commit_with(&r, &be, fits + 1), FN_ELIMIT);
+    assert_int_equal(fits_with(&r, &be, fits, 4000), fits);
+    assert_int_equal(fits_with(&r, &be, 4000, 4000), fits);
+    assert_int_equal(fits_with(&r, &be, fits, 5), 5);
+    const int guess = fits_with(&r, &be, 4, 4000); /* from afar: no more than fits */
+    assert_true(guess <= fits && guess >= fits - fits / 8);
+    assert_ok(commit_with(&r, &be, guess));
+    small_info.memory_free = 1u << 20;
+    assert_int_equal(fits_with(&r, &be, 8, 4000), 0);
+    small_info.memory_free = 0; /* not known */
+    assert_int_equal(fits_with(&r, &be, 8, 4000), 4000);
     small_info.memory_free = 1u << 20;
     assert_int_equal(commit_with(&r, &be, 8), FN_ELIMIT);
     assert_non_null(strstr(fn_err_text(FN_ELIMIT), "even a batch of 1 does not fit"));

@@ -79,6 +79,11 @@ struct fn_memory_row {
  * rows scale with the batch like the first exec. */
 int fn_model_commit(struct fn_model *model, const struct fn_memory_row *extra, size_t extra_count,
                     int print);
+/* The largest batch of the first exec, up to `most`, with which the model would fit into the
+ * device's free memory; 0: none, most: also where that memory is not known. Before fn_model_commit.
+ * An estimate where it is larger than the exec's: the workspace is taken to grow with it. */
+int fn_model_fits(struct fn_model *model, const struct fn_memory_row *extra, size_t extra_count,
+                  int most, int *batch);
 /* Sum of the table. */
 uint64_t fn_model_bytes(const struct fn_model *model);
 

@@ -85,7 +85,7 @@ static void show(const struct table *t, uint64_t available)
 }
 
 /* Bytes with the first exec's batch at n; the others stay. The workspace of a smaller batch is
- * taken to be no larger. */
+ * taken to be no larger, that of a larger one to be so in proportion. */
 static int bytes_at(const struct fn_model *m, const struct table *t, uint64_t extra, int n,
                     uint64_t *bytes)
 {
@@ -100,14 +100,16 @@ static int bytes_at(const struct fn_model *m, const struct table *t, uint64_t ex
         most = other > most ? other : most;
     }
     *bytes = t->total - m->activation_bytes - extra + most + extra / batch * (uint64_t)n;
+    if ((uint64_t)n > batch)
+        *bytes += m->workspace_bytes / batch * ((uint64_t)n - batch);
     return rc;
 }
 
-static int refuse(const struct fn_model *m, const struct table *t, uint64_t extra,
-                  uint64_t available)
+/* Largest batch from 0 to below `high` that fits. */
+static int search(const struct fn_model *m, const struct table *t, uint64_t extra,
+                  uint64_t available, int high, int *batch)
 {
-    int low = 0, high = m->exec[0]->options.n; /* low fits, high does not */
-    char a[32], b[32];
+    int low = 0; /* fits, high does not */
     while (high - low > 1) {
         int n = low + (high - low) / 2;
         uint64_t bytes;
@@ -119,6 +121,47 @@ static int refuse(const struct fn_model *m, const struct table *t, uint64_t extr
         else
             high = n;
     }
+    *batch = low;
+    return FN_OK;
+}
+
+/* What the execs want at most; and of the extra rows. */
+static uint64_t gather(struct fn_model *m, const struct fn_memory_row *extra, size_t extra_count)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < m->exec_count; i++) {
+        const struct fn_exec *x = m->exec[i];
+        if (x->layout.bytes > m->activation_bytes)
+            m->activation_bytes = x->layout.bytes;
+        if (x->workspace_bytes > m->workspace_bytes)
+            m->workspace_bytes = x->workspace_bytes;
+    }
+    for (size_t i = 0; i < extra_count; i++)
+        bytes += extra[i].bytes;
+    return bytes;
+}
+
+int fn_model_fits(struct fn_model *m, const struct fn_memory_row *extra, size_t extra_count,
+                  int most, int *batch)
+{
+    const uint64_t available = m->be->info(m->dev)->memory_free;
+    const uint64_t extra_bytes = gather(m, extra, extra_count);
+    struct table t;
+    assert(m->exec_count && !m->committed && most >= 1);
+    *batch = most;
+    if (!available)
+        return FN_OK;
+    fill(&t, m, extra, extra_count);
+    return search(m, &t, extra_bytes, available, most + 1, batch);
+}
+
+static int refuse(const struct fn_model *m, const struct table *t, uint64_t extra,
+                  uint64_t available)
+{
+    char a[32], b[32];
+    int low, rc = search(m, t, extra, available, m->exec[0]->options.n, &low);
+    if (rc)
+        return rc;
     fn_human_bytes((double)t->total, a, sizeof a);
     fn_human_bytes((double)available, b, sizeof b);
     if (!low)
@@ -168,19 +211,11 @@ static int take_all(struct fn_model *m)
 int fn_model_commit(struct fn_model *m, const struct fn_memory_row *extra, size_t extra_count,
                     int print)
 {
-    uint64_t available = m->be->info(m->dev)->memory_free, extra_bytes = 0;
+    uint64_t available = m->be->info(m->dev)->memory_free, extra_bytes;
     struct table t;
     int rc;
     assert(m->exec_count && !m->committed);
-    for (size_t i = 0; i < m->exec_count; i++) {
-        const struct fn_exec *x = m->exec[i];
-        if (x->layout.bytes > m->activation_bytes)
-            m->activation_bytes = x->layout.bytes;
-        if (x->workspace_bytes > m->workspace_bytes)
-            m->workspace_bytes = x->workspace_bytes;
-    }
-    for (size_t i = 0; i < extra_count; i++)
-        extra_bytes += extra[i].bytes;
+    extra_bytes = gather(m, extra, extra_count);
     fill(&t, m, extra, extra_count);
     if (print)
         show(&t, available);

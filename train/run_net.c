@@ -68,35 +68,81 @@ static void set_step(struct fn_run *r)
     };
 }
 
+/* Rows of memory beside the model's, for training batches of n. */
+enum { EXTRA = 2 };
+static void extra_rows(const struct fn_run *r, int n, struct fn_memory_row rows[EXTRA])
+{
+    const uint64_t eval = fn_ring_bytes(r, eval_batch(r));
+    rows[0] = (struct fn_memory_row){"loader", fn_ring_bytes(r, n)};
+    rows[0].bytes += r->split->val.count ? eval : 0;
+    rows[0].bytes += r->lfw ? eval : 0;
+    rows[1] = (struct fn_memory_row){"group", r->loss->bytes(r)};
+}
+
+/* The model and its execs for training batches of n: no memory yet. */
+static int plan_batch(struct fn_run *r, int n)
+{
+    const struct fn_train_options *o = r->o;
+    const struct fn_model_options model = {1, optimizer_of(o->optimizer), o->ema_decay > 0};
+    const struct fn_exec_options train = {n, 1, r->loss->head};
+    const struct fn_exec_options eval = {eval_batch(r), 0, r->loss->eval_head};
+    int rc;
+    fn_model_close(&r->model);
+    r->train = r->eval = NULL;
+    rc = fn_model_open(&r->model, r->net, r->be, r->dev, &model);
+    if (!rc)
+        rc = fn_exec_open(&r->train, r->model, &train);
+    if (!rc && eval.n)
+        rc = fn_exec_open(&r->eval, r->model, &eval);
+    return rc;
+}
+
+/* --batch_size auto: the largest batch that fits, in whole groups of 8 (of 24 for triplets) where
+ * it is large, but no more than there are pictures. A plan of another size may want another
+ * workspace: so until a plan fits as it is. */
+static int plan_largest(struct fn_run *r)
+{
+    enum { FIRST = 24, TRIES = 8 };
+    const int step = r->loss->head == FN_HEAD_TRIPLET ? 3 : 1, whole = 8 * step;
+    const size_t pictures = r->split->train.count;
+    const int most = pictures < 65536 ? (int)pictures : 65536;
+    int n = FIRST, fits = 0, rc = FN_OK;
+    for (int i = 0; i < TRIES && !rc && fits != n; i++) {
+        struct fn_memory_row rows[EXTRA];
+        n = fits ? fits : n;
+        rc = plan_batch(r, n);
+        extra_rows(r, n, rows);
+        if (!rc)
+            rc = fn_model_fits(r->model, rows, EXTRA, i ? n : most, &fits);
+        fits -= fits % (fits >= whole ? whole : step);
+        if (!rc && fits < 1)
+            return fn_fail(FN_ELIMIT, "%s has too little memory free for a batch of %d",
+                           r->be->info(r->dev)->device, step);
+    }
+    if (!rc)
+        fn_train_options_set_batch(n);
+    return rc;
+}
+
 static int plan(struct fn_run *r)
 {
     const struct fn_train_options *o = r->o;
-    int triplet = r->loss->head == FN_HEAD_TRIPLET;
+    const int triplet = r->loss->head == FN_HEAD_TRIPLET, is_auto = o->batch_size == 0;
     const struct fn_net_options net = {o->model_def, (int)o->image_size, (int)o->embedding_size,
                                        triplet ? 0 : (int)r->split->classes};
-    const struct fn_model_options model = {1, optimizer_of(o->optimizer), o->ema_decay > 0};
-    const struct fn_exec_options train = {(int)o->batch_size, 1, r->loss->head};
-    int n = eval_batch(r), rc = fn_net_open(&r->net, &net);
-    const struct fn_exec_options eval = {n, 0, r->loss->eval_head};
-    struct fn_memory_row extra[] = {{"loader", fn_ring_bytes(r, train.n)},
-                                    {"group", r->loss->bytes(r)}};
+    struct fn_memory_row rows[EXTRA];
+    int rc = fn_net_open(&r->net, &net);
     if (rc)
         return rc;
     fn_info("Network: %s, %.2f M weights, %.3f G multiply-adds an image, %lu classes", r->net->name,
             (double)fn_net_weights(r->net) / 1e6, (double)r->net->macs / 1e9,
             (unsigned long)r->split->classes);
-    rc = fn_model_open(&r->model, r->net, r->be, r->dev, &model);
-    if (!rc)
-        rc = fn_exec_open(&r->train, r->model, &train);
-    if (!rc && n)
-        rc = fn_exec_open(&r->eval, r->model, &eval);
-    if (r->split->val.count)
-        extra[0].bytes += fn_ring_bytes(r, n);
-    if (r->lfw)
-        extra[0].bytes += fn_ring_bytes(r, n);
-    if (!rc)
-        fn_info("Memory for batches of %d:", train.n);
-    return rc ? rc : fn_model_commit(r->model, extra, 2, 1);
+    rc = is_auto ? plan_largest(r) : plan_batch(r, (int)o->batch_size);
+    if (rc)
+        return rc;
+    extra_rows(r, (int)o->batch_size, rows);
+    fn_info("Memory for batches of %d%s:", (int)o->batch_size, is_auto ? ", the largest" : "");
+    return fn_model_commit(r->model, rows, EXTRA, 1);
 }
 
 /* A loud warning, not an error: fine-tuning for other pictures is a thing to want. */

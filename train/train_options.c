@@ -2,6 +2,9 @@
 /* The table of fn-train's options. */
 #include "train/train_options.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "train/train_options_parts.h"
 #include "train/triplet_select.h"
 
@@ -54,6 +57,34 @@ static const char *const precisions[] = {"fp32", "bf16", NULL};
 static const char *const shuffles[] = {"full", "window", NULL};
 static const char *const optimizers[] = {"ADAGRAD", "ADADELTA", "ADAM", "RMSPROP", "MOM", NULL};
 
+enum { MOST_BATCH = 65536 };
+
+/* 0 stands for auto. */
+static int read_batch(void *value, const char *text)
+{
+    char *end;
+    const long long n = strtoll(text, &end, 10);
+    const int is_auto = !strcmp(text, "auto");
+    if (!is_auto && (text[0] < '0' || text[0] > '9' || *end || n < 1 || n > MOST_BATCH))
+        return fn_fail(FN_EUSAGE, "neither auto nor a whole number from 1 to %d", MOST_BATCH);
+    *(int64_t *)value = is_auto ? 0 : n;
+    return FN_OK;
+}
+
+static void show_batch(const void *value, char *buf, size_t cap)
+{
+    const int64_t n = *(const int64_t *)value;
+    if (n)
+        snprintf(buf, cap, "%lld", (long long)n);
+    else
+        snprintf(buf, cap, "auto");
+}
+
+void fn_train_options_set_batch(int n)
+{
+    fn_train_values.batch_size = n;
+}
+
 /* clang-format off */
 #define V(field) .value = &fn_train_values.field
 #define TEXT(n, field, meta, h) \
@@ -101,7 +132,9 @@ struct fn_arg fn_train_args[] = {
     TEXT("model_def", model_def, "NAME", "the network"),
     INT("image_size", image_size, 1, 2048, "side of the network's images in pixels"),
     INT("embedding_size", embedding_size, 1, 65536, "numbers in an embedding"),
-    INT("batch_size", batch_size, 1, 65536, "images a batch"),
+    {.name = "batch_size", .kind = FN_ARG_CHECKED, V(batch_size), .metavar = "N|auto",
+     .help = "images a batch; auto: as many as the device's memory holds",
+     .check = read_batch, .show = show_batch},
     INT("epoch_size", epoch_size, 1, MANY, "batches an epoch"),
     INT("max_nrof_epochs", max_epochs, 1, MANY, "epochs to train"),
     INT("max_steps", max_steps, 0, MANY, "end after this many batches in all, 0 for no such limit"),

@@ -27,6 +27,7 @@ struct fn_train_options {
     /* the run */
     const char *loss, *device, *precision, *model_def;
     int64_t image_size, embedding_size, batch_size, epoch_size, max_epochs, max_steps, seed;
+    /* batch_size: 0 for auto, until the network is planned */
     int64_t save_every; /* steps; 0: at the end of epochs only */
     int allow_tf32, deterministic, no_graph, selftest;
     /* pictures */
@@ -70,6 +71,8 @@ const struct fn_tool *fn_train_tool(void);
 int fn_train_options_parse(int argc, char **argv, const struct fn_train_options **options,
                            char **checkpoint);
 void fn_train_options_free(void);
+/* What --batch_size auto came to: the option from now on. */
+void fn_train_options_set_batch(int n);
 
 /* malloc'd paths, NULL when out of memory: what to train on, LFW's pictures. --store wins; else
  * data_dir/data_path, and lfw_dir below data_dir. Without --data_path, data_dir itself is trained

@@ -75,6 +75,9 @@ static const char *text_of(const struct fn_arg *a, char *buf, size_t cap)
                 break;
         }
         return buf;
+    case FN_ARG_CHECKED:
+        a->show(a->value, buf, cap);
+        return buf;
     default:
         return *(const char *const *)a->value;
     }
@@ -157,7 +160,8 @@ static int check_triplet(struct fn_train_options *o)
                        "--batch_size %lld must be divisible by 3 with --loss triplet: a batch is "
                        "anchors, positives and negatives",
                        (long long)o->batch_size);
-    if (!fn_train_options_given("lfw_batch_size")) /* the original knows one batch size only */
+    if (!fn_train_options_given("lfw_batch_size") &&
+        o->batch_size) /* the original knows one batch size only */
         o->lfw_batch = o->batch_size;
     return FN_OK;
 }

@@ -37,3 +37,11 @@ same "$(wc -l <out)" 1 "lines on stdout with --json"
 expect 1 fn-train --selftest --device cuda
 says err "fn-train: device cuda: "
 same "$(wc -c <out)" 0 "bytes on stdout of a device that is not there"
+
+# --batch_size auto: all that fits, no more than there are pictures; recorded as what it came to.
+expect 0 fn-train "$@" --device ref --batch_size auto
+says err "Memory for batches of 16, the largest:"
+expect 0 fn-train --resume "$(ls -d models/* | tail -n 1)" --max_nrof_epochs 2
+says err "Memory for batches of 16:"
+expect 2 fn-train "$@" --batch_size 0
+says err "option --batch_size: '0': neither auto nor a whole number from 1 to 65536"
