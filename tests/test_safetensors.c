@@ -131,55 +131,51 @@ static int parse(const char *header, size_t data, struct fn_safetensors **st)
     return fn_safetensors_parse(st, file, 8 + n + data, "file");
 }
 
+/* Headers that are none, by what is said of them. */
+static const struct {
+    const char *header;
+    size_t data;
+    int code;
+    const char *says;
+} bad[] = {
+    {"[]", 0, FN_EFORMAT, "no JSON object"},
+    {"", 0, FN_EFORMAT, "not a safetensors file"},
+    {"{\"a\":1}", 0, FN_EFORMAT, "no dtype"},
+    {"{\"a\":{\"dtype\":\"F31\",\"shape\":[],\"data_offsets\":[0,4]}}", 4, FN_EUNSUPPORTED, "F31"},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4, FN_EFORMAT, "shape"},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1.0],\"data_offsets\":[0,4]}}", 4, FN_EFORMAT, "shape"},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,4]}}", 4,
+     FN_EFORMAT, "at most 8"},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,0]}}", 0,
+     FN_EFORMAT, "larger than any memory"},
+    {"{\"a\":{\"dtype\":\"F64\",\"shape\":[2305843009213693952],\"data_offsets\":[0,0]}}", 0,
+     FN_EFORMAT, "larger than any memory"},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0]}}", 4, FN_EFORMAT, "offsets"},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}}", 4, FN_EFORMAT, "offsets"},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,8]}}", 8, FN_EFORMAT, "fit"},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 7, FN_ECORRUPT,
+     "cut short"},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 5, FN_EFORMAT, "behind"},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8, FN_EFORMAT, "gap"},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
+     "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}",
+     4, FN_EFORMAT, "overlap"},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"
+     "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}",
+     8, FN_EFORMAT, "overlap"},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]},"
+     "\"a\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}",
+     0, FN_EFORMAT, "not a safetensors file"},
+    {"{\"__metadata__\":{\"a\":1}}", 0, FN_EFORMAT, "not a string"},
+    {"{\"__metadata__\":[]}", 0, FN_EFORMAT, "not an object"},
+    {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,99999999999999999999]}}", 4,
+     FN_EFORMAT, "not a safetensors file"},
+};
+
 static void hostile(void **state)
 {
-    (void)state;
-    static const struct {
-        const char *header;
-        size_t data;
-        int code;
-        const char *says;
-    } bad[] = {
-        {"[]", 0, FN_EFORMAT, "no JSON object"},
-        {"", 0, FN_EFORMAT, "not a safetensors file"},
-        {"{\"a\":1}", 0, FN_EFORMAT, "no dtype"},
-        {"{\"a\":{\"dtype\":\"F31\",\"shape\":[],\"data_offsets\":[0,4]}}", 4, FN_EUNSUPPORTED,
-         "F31"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4, FN_EFORMAT,
-         "shape"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1.0],\"data_offsets\":[0,4]}}", 4, FN_EFORMAT,
-         "shape"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,4]}}", 4,
-         FN_EFORMAT, "at most 8"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,0]}}", 0,
-         FN_EFORMAT, "larger than any memory"},
-        {"{\"a\":{\"dtype\":\"F64\",\"shape\":[2305843009213693952],\"data_offsets\":[0,0]}}", 0,
-         FN_EFORMAT, "larger than any memory"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0]}}", 4, FN_EFORMAT,
-         "offsets"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}}", 4, FN_EFORMAT,
-         "offsets"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,8]}}", 8, FN_EFORMAT, "fit"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 7, FN_ECORRUPT,
-         "cut short"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 5, FN_EFORMAT,
-         "behind"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8, FN_EFORMAT, "gap"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
-         "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}",
-         4, FN_EFORMAT, "overlap"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"
-         "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}",
-         8, FN_EFORMAT, "overlap"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]},"
-         "\"a\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}",
-         0, FN_EFORMAT, "not a safetensors file"},
-        {"{\"__metadata__\":{\"a\":1}}", 0, FN_EFORMAT, "not a string"},
-        {"{\"__metadata__\":[]}", 0, FN_EFORMAT, "not an object"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,99999999999999999999]}}", 4,
-         FN_EFORMAT, "not a safetensors file"},
-    };
     struct fn_safetensors *st;
+    (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         int rc = parse(bad[i].header, bad[i].data, &st);
         assert_null(st);
