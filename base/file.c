@@ -125,10 +125,13 @@ void fn_map_close(struct fn_map *map)
     map->bytes = 0;
 }
 
+#define OUT_BUFFER ((size_t)256 << 10)
+
 struct fn_out {
     char *path;      /* links resolved */
     char *temporary; /* NULL: a device or pipe, written in place */
     FILE *stream;
+    char *buffer; /* the stream's: setvbuf takes a size only with the memory for it */
     int fd;
     int error;     /* errno of the first write that failed: stdio forgets it */
     int committed; /* 1: the temporary has been renamed */
@@ -207,7 +210,8 @@ int fn_out_open(struct fn_out **result, const char *path)
         goto out;
     out->stream =
         fopencookie(out, "w", (cookie_io_functions_t){.write = out_write, .seek = out_seek});
-    if (!out->stream || setvbuf(out->stream, NULL, _IOFBF, 1 << 18) != 0)
+    out->buffer = malloc(OUT_BUFFER);
+    if (!out->stream || !out->buffer || setvbuf(out->stream, out->buffer, _IOFBF, OUT_BUFFER) != 0)
         rc = fn_fail(FN_ENOMEM, "%s: out of memory", path);
 out:
     if (rc != FN_OK)
@@ -219,26 +223,6 @@ out:
 FILE *fn_out_stream(struct fn_out *out)
 {
     return out->stream;
-}
-
-/* The folder that holds `path`, made durable: the new name is in it. */
-static int sync_folder_of(const char *path)
-{
-    char *folder = strdup(path);
-    if (!folder)
-        return fn_fail(FN_ENOMEM, "%s: out of memory", path);
-    char *slash = strrchr(folder, '/');
-    int rc;
-    if (!slash)
-        rc = fn_fsync_dir(".");
-    else if (slash == folder)
-        rc = fn_fsync_dir("/");
-    else {
-        *slash = '\0';
-        rc = fn_fsync_dir(folder);
-    }
-    free(folder);
-    return rc;
 }
 
 int fn_out_commit(struct fn_out *out)
@@ -266,7 +250,7 @@ int fn_out_commit(struct fn_out *out)
     if (rename(out->temporary, out->path) != 0)
         return fn_fail_errno("%s: cannot rename %s to it", out->path, out->temporary);
     out->committed = 1;
-    return sync_folder_of(out->path);
+    return fn_fsync_parent(out->path);
 }
 
 void fn_out_close(struct fn_out **result)
@@ -280,6 +264,7 @@ void fn_out_close(struct fn_out **result)
         close(out->fd);
     if (out->temporary && !out->committed)
         unlink(out->temporary);
+    free(out->buffer);
     free(out->temporary);
     free(out->path);
     free(out);

@@ -42,10 +42,13 @@ void fn_out_close(struct fn_out **out);
 /* The whole of it in one call. */
 int fn_file_write(const char *path, const void *data, size_t bytes);
 
-int fn_mkdir_p(const char *path); /* like mkdir -p; existing folders are fine */
+/* Like mkdir -p; existing folders are fine, new ones are there for good (fsync of what holds them).
+ */
+int fn_mkdir_p(const char *path);
 int fn_fsync_dir(const char *path);
-int fn_is_dir(const char *path);  /* 1 or 0 */
-int fn_is_file(const char *path); /* 1 or 0 */
+int fn_fsync_parent(const char *path); /* of the folder that holds it: its name is there for good */
+int fn_is_dir(const char *path);       /* 1 or 0 */
+int fn_is_file(const char *path);      /* 1 or 0 */
 
 /* malloc'd "a/b" (one slash between), or a copy of b when b is absolute; NULL when out of memory
  * (sentence set). An empty or NULL a gives a copy of b. */

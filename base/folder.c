@@ -41,6 +41,8 @@ int fn_mkdir_p(const char *path)
                 errno = error;
                 rc = fn_fail_errno("%s: cannot make the folder", part);
             }
+        } else {
+            rc = fn_fsync_parent(part); /* or what is put into it goes with it at a power cut */
         }
         *end = kept;
     }
@@ -59,6 +61,22 @@ int fn_fsync_dir(const char *path)
         rc = fn_fail_errno("%s: cannot write the folder to disk", path);
     close(fd);
     return rc;
+}
+
+int fn_fsync_parent(const char *path)
+{
+    char *folder = strdup(path);
+    if (!folder)
+        return fn_fail(FN_ENOMEM, "%s: out of memory", path);
+    size_t length = strlen(folder);
+    while (length > 1 && folder[length - 1] == '/')
+        folder[--length] = '\0';
+    char *slash = strrchr(folder, '/');
+    if (slash)
+        slash[slash == folder] = '\0';
+    int rc = fn_fsync_dir(slash ? folder : ".");
+    free(folder);
+    return fn_fail_in(rc, "%s: the folder that holds it", path);
 }
 
 char *fn_path_join(const char *a, const char *b)

@@ -10,13 +10,36 @@
 #include "base/file.h"
 #include "base/utf8.h"
 
+/* Whoever builds an object from twenty members does not ask twenty times whether there was memory,
+ * and jansson's parser calls a lack of it bad syntax. So it is noted where it happens, for
+ * fn_json_dump to refuse an object with holes. */
+static _Thread_local int denied;
+
+static void *json_alloc(size_t bytes)
+{
+    void *p = malloc(bytes);
+    denied |= !p;
+    return p;
+}
+
+__attribute__((constructor)) static void set_alloc(void)
+{
+    json_set_alloc_funcs(json_alloc, free);
+}
+
 int fn_json_parse(const char *text, size_t bytes, const char *where, json_t **out)
 {
     json_error_t error;
+    int before = denied, lacking;
+    denied = 0;
     *out = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
-    if (*out)
+    lacking = denied;
+    denied = before;
+    if (*out && !lacking)
         return FN_OK;
-    if (json_error_code(&error) == json_error_out_of_memory)
+    json_decref(*out); /* read with holes */
+    *out = NULL;
+    if (lacking)
         return fn_fail(FN_ENOMEM, "%s: out of memory while reading %zu bytes of JSON", where,
                        bytes);
     return fn_fail(FN_EFORMAT, "%s:%d:%d: not valid JSON: %s", where, error.line, error.column,
@@ -139,9 +162,22 @@ json_t *fn_json_bytes(const char *bytes, size_t count)
     return value;
 }
 
+char *fn_json_dump(const json_t *value, size_t flags)
+{
+    char *text = json_dumps(value, flags);
+    if (denied) {
+        free(text);
+        text = NULL;
+    }
+    denied = 0;
+    if (!text)
+        fn_fail(FN_ENOMEM, "out of memory while writing JSON");
+    return text;
+}
+
 char *fn_json_text(const json_t *value)
 {
-    char *text = json_dumps(value, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+    char *text = fn_json_dump(value, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENCODE_ANY);
     size_t length = text ? strlen(text) : 0;
     char *longer = text ? realloc(text, length + 2) : NULL;
     if (!longer) {
@@ -156,9 +192,9 @@ char *fn_json_text(const json_t *value)
 int fn_json_print(const json_t *value)
 {
     const size_t flags = JSON_SORT_KEYS | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15);
-    char *text = json_dumps(value, flags);
+    char *text = fn_json_dump(value, flags);
     if (!text)
-        return fn_fail(FN_ENOMEM, "out of memory while printing JSON");
+        return FN_ENOMEM;
     int rc = FN_OK;
     errno = 0;
     /* A reader that has gone is no failure of ours; fn_tool_exit() looks at the stream again. */

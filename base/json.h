@@ -28,6 +28,9 @@ int fn_json_member(const json_t *obj, const char *key, json_type type, const cha
 /* A JSON string for arbitrary bytes; NULL when out of memory. */
 json_t *fn_json_bytes(const char *bytes, size_t count);
 
+/* json_dumps, but NULL (sentence set) also when jansson was denied memory in this thread since the
+ * last call: the object may have holes then, whatever its builders looked at. */
+char *fn_json_dump(const json_t *value, size_t flags);
 /* Deterministic text: sorted keys, indent 2, reals with 17 digits (read back, they are the same),
  * newline at the end; malloc'd. NULL: out of memory, sentence set. */
 char *fn_json_text(const json_t *value);

@@ -106,9 +106,9 @@ static int fill_content(struct fn_join *join)
     json_t *selection = json_deep_copy(json_object_get(fn_manifest_content(m), "selection"));
     json_t *inputs = NULL;
     json_object_del(selection, "part");
-    join->selection = selection ? json_dumps(selection, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    join->selection = selection ? fn_json_dump(selection, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     if (fn_provenance_inputs(join->parts[0].path, &inputs) == FN_OK)
-        join->inputs = json_dumps(inputs, JSON_COMPACT | JSON_SORT_KEYS);
+        join->inputs = fn_json_dump(inputs, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(selection);
     json_decref(inputs);
     join->content = (struct fn_store_content){.size = m->size,

@@ -15,7 +15,7 @@
 /* Takes over `value`; NULL: out of memory somewhere on the way. */
 static int to_text(json_t *value, char **text)
 {
-    *text = value ? json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    *text = value ? fn_json_dump(value, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     json_decref(value);
     return *text ? FN_OK : fn_fail(FN_ENOMEM, "no memory for a description of the run");
 }
@@ -100,10 +100,12 @@ static json_t *inputs_array(const struct fn_job *job)
     for (size_t i = 0; all && i < job->input_count; i++) {
         const struct fn_input *s = job->inputs[i];
         json_t *one = json_object();
-        if (!one || set(one, "path", bytes_of(s->path)) ||
-            set(one, "described", bytes_of(s->described)) ||
-            set(one, "bytes", json_integer((json_int_t)s->bytes)) ||
-            json_array_append_new(all, one)) {
+        int bad = !one || set(one, "path", bytes_of(s->path)) ||
+                  set(one, "described", bytes_of(s->described)) ||
+                  set(one, "bytes", json_integer((json_int_t)s->bytes)) ||
+                  json_array_append(all, one);
+        json_decref(one);
+        if (bad) {
             json_decref(all);
             return NULL;
         }

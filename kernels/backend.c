@@ -62,6 +62,8 @@ static int open_best(const struct fn_dev_options *options, const struct fn_backe
         rc = open_entry(&entries[i], options, backend, dev);
         if (rc == FN_OK)
             break;
+        if (rc == FN_ENOMEM) /* no reason to go on with a slower one, and other bits */
+            return rc;
         int added = snprintf(passed + length, sizeof passed - length, "%s%s", length ? "; " : "",
                              fn_err_text(rc));
         if (added > 0)

@@ -73,6 +73,7 @@ int fn_build_db_open(struct fn_build_db **out, const char *path, int readonly)
     db->readonly = readonly;
     if (!readonly && (rc = drop_unborn(path)))
         goto out;
+    int born = !readonly && access(path, F_OK) != 0;
     rc = MDB(path, mdb_env_create(&db->env));
     if (!rc)
         rc = MDB(path, mdb_env_set_maxdbs(db->env, FN_TABLE_COUNT));
@@ -83,6 +84,10 @@ int fn_build_db_open(struct fn_build_db **out, const char *path, int readonly)
                  mdb_env_open(db->env, path,
                               MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOTLS | (readonly ? MDB_RDONLY : 0u),
                               0644));
+    /* The meta pages first: a power cut must not leave a file that has data but is none of LMDB's.
+     */
+    if (!rc && born)
+        rc = MDB(path, mdb_env_sync(db->env, 1));
 out:
     if (rc)
         fn_build_db_close(&db);

@@ -332,7 +332,7 @@ static int print_json_end(const struct fn_dump *d, const struct diff *diff, json
                   "same", (json_int_t)diff->same, "changed", (json_int_t)n[CHANGED], "moved",
                   (json_int_t)n[MOVED], "only_1", (json_int_t)n[ONLY_1], "only_2",
                   (json_int_t)n[ONLY_2], "manifest", keys, "equal", json_array_size(keys) == 0);
-    char *text = json ? json_dumps(json, JSON_SORT_KEYS) : NULL;
+    char *text = json ? fn_json_dump(json, JSON_SORT_KEYS) : NULL;
     json_decref(json);
     if (!text)
         return fn_fail(FN_ENOMEM, "no memory for the summary");

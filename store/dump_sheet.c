@@ -157,7 +157,8 @@ static int get_record(struct sheet *s, size_t i, struct fn_record *rec)
     return rc ? rc : fn_record_check(value + place->where, bytes - place->where, rec, NULL);
 }
 
-static void draw_cell(struct sheet *s, size_t i)
+/* A damaged picture is drawn as such; that there is no memory for it is another matter. */
+static int draw_cell(struct sheet *s, size_t i)
 {
     static const char damaged[] = "damaged";
     struct fn_record rec;
@@ -170,12 +171,13 @@ static void draw_cell(struct sheet *s, size_t i)
         draw_labels(s, i, &rec, x, y + CELL + 8);
         rc = draw_picture(s, &rec, x, y);
     }
-    if (!rc)
-        return;
+    if (!rc || rc == FN_ENOMEM)
+        return rc;
     fn_warn("%s", fn_err_text(rc));
     s->bad++;
     fn_draw_text(&s->page, x + (CELL - fn_text_width(damaged, strlen(damaged), 1)) / 2,
                  y + CELL / 2 - 6, 1, CELL, FAINT, damaged, strlen(damaged));
+    return FN_OK;
 }
 
 static const char *last_part(const char *path)
@@ -235,9 +237,9 @@ static int draw_page(struct sheet *s)
         return rc;
     fn_draw_box(&s->page, 0, 0, s->page.w, s->page.h, PAPER);
     draw_title(s);
-    for (size_t i = 0; i < s->count && !fn_interrupted(); i++)
-        draw_cell(s, i);
-    return fn_interrupted() ? fn_fail(FN_EINTERRUPTED, "interrupted") : FN_OK;
+    for (size_t i = 0; i < s->count && !rc && !fn_interrupted(); i++)
+        rc = draw_cell(s, i);
+    return !rc && fn_interrupted() ? fn_fail(FN_EINTERRUPTED, "interrupted") : rc;
 }
 
 static int write_page(struct sheet *s)

@@ -118,15 +118,6 @@ int fn_sink_sync(struct fn_sink *sink)
     return rc;
 }
 
-static int fsync_parent(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
-    int rc = folder ? fn_fsync_dir(folder) : fn_fail(FN_ENOMEM, "no memory to rename %s", path);
-    free(folder);
-    return rc;
-}
-
 int fn_sink_commit(struct fn_sink *sink)
 {
     int rc = fn_sink_sync(sink);
@@ -135,7 +126,7 @@ int fn_sink_commit(struct fn_sink *sink)
     if (rename(sink->temporary, sink->path) != 0)
         return fn_fail_errno("cannot rename %s to %s", sink->temporary, sink->path);
     sink->committed = 1;
-    return fsync_parent(sink->path);
+    return fn_fsync_parent(sink->path);
 }
 
 int fn_sink_file(const char *store, const char *name, const void *data, size_t bytes)

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 
 #define GATHER_BYTES (64u << 10)
@@ -25,6 +26,7 @@ struct fn_append {
     size_t bytes, cap;
     double since; /* when the first pending entry came */
     int failing;  /* the last write failed */
+    int named;    /* the folder has been synced: the file's name is there for good */
 };
 
 int fn_append_open(struct fn_append **append, const char *path, uint64_t keep)
@@ -121,6 +123,10 @@ int fn_append_sync(struct fn_append *append)
     int rc = fn_append_flush(append);
     if (rc == FN_OK && fsync(append->fd) != 0 && errno != EINVAL && errno != EROFS)
         rc = fn_fail_errno("%s: cannot write to disk", append->path);
+    if (rc == FN_OK && !append->named) {
+        rc = fn_fsync_parent(append->path);
+        append->named = rc == FN_OK;
+    }
     return rc;
 }
 

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "train/checkpoint_parts.h"
 #include "train/weights.h"
 
@@ -104,11 +105,17 @@ int fn_checkpoint_find(const char *path, char **folder)
     return rc;
 }
 
+/* In one step, by its name: killed half way, it is no checkpoint that lacks a file. */
 static int remove_step(const char *run, uint64_t step)
 {
-    char *folder = folder_of(run, step);
-    int rc = folder ? fn_remove_tree(folder) : FN_ENOMEM;
+    char *folder = folder_of(run, step), *temporary = fn_path_join(run, UNDER_WAY);
+    int rc = folder && temporary ? fn_remove_tree(temporary) : FN_ENOMEM;
+    if (!rc && rename(folder, temporary) != 0)
+        rc = fn_fail_errno("cannot rename %s to %s", folder, temporary);
+    if (!rc)
+        rc = fn_remove_tree(temporary);
     free(folder);
+    free(temporary);
     return rc;
 }
 
@@ -123,7 +130,8 @@ int fn_checkpoint_cut(const char *run, uint64_t step)
     return rc;
 }
 
-static int thin_out(const char *run, int kept, int64_t best)
+/* Older ones that are not kept. The new one stands, so a failure is no failure of saving. */
+static void thin_out(const char *run, int kept, int64_t best)
 {
     uint64_t *steps = NULL;
     size_t count = 0;
@@ -131,8 +139,9 @@ static int thin_out(const char *run, int kept, int64_t best)
     for (size_t i = (size_t)kept; i < count && !rc; i++)
         if (best < 0 || steps[i] != (uint64_t)best)
             rc = remove_step(run, steps[i]);
+    if (rc)
+        fn_warn("an old checkpoint stays: %s", fn_err_text(rc));
     free(steps);
-    return rc;
 }
 
 /* ---- writing -------------------------------------------------------------------------------- */
@@ -231,7 +240,7 @@ int fn_checkpoint_write(struct fn_model *m, const struct fn_model_record *record
     if (!rc)
         rc = fn_fsync_dir(run);
     if (!rc)
-        rc = thin_out(run, kept, state->best_step);
+        thin_out(run, kept, state->best_step);
     json_decref(w.checksums);
     free(temporary);
     free(folder);

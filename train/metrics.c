@@ -66,6 +66,8 @@ static int find_cut(const char *path, const char *header, int64_t last, uint64_t
             digits++;
         memcpy(number, row, digits);
         number[digits] = 0;
+        if (memchr(row, 0, (size_t)(stop - row)))
+            break; /* a power cut: the file had grown, its bytes had not come */
         if (digits == 0 || digits > 18 || (row[digits] != '\t' && row + digits != stop))
             rc = fn_fail(FN_EFORMAT, "%s:%zu: does not begin with a whole number", path, line);
         else if (strtoll(number, NULL, 10) > last)

@@ -59,7 +59,8 @@ static int make_folders(struct fn_run *r, const char *models, const char *logs)
         rc = make_pair(r, models, logs, name);
         if (rc == FN_OK) {
             r->name = strdup(name);
-            return r->name ? FN_OK : fn_fail(FN_ENOMEM, "no memory for a name");
+            rc = r->name ? fn_fsync_dir(models) : fn_fail(FN_ENOMEM, "no memory for a name");
+            return rc ? rc : fn_fsync_dir(logs);
         }
         if (rc == FN_EEXIST)
             rc = FN_OK;

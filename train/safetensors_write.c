@@ -86,7 +86,7 @@ static int make_header(struct write *w, const struct fn_meta *meta, size_t meta_
             rc = fn_fail(FN_EINTERNAL, "%s: a name that is not UTF-8, or no memory", w->path);
         begin += t->bytes;
     }
-    if (rc == FN_OK && !(text = json_dumps(root, JSON_COMPACT)))
+    if (rc == FN_OK && !(text = fn_json_dump(root, JSON_COMPACT)))
         rc = fn_fail(FN_ENOMEM, "%s: no memory for the header", w->path);
     if (rc == FN_OK) {
         size_t bytes = strlen(text);
