@@ -1,0 +1,4 @@
+# fn-ingest and power cuts: some moments of some cuts; tests/long/power_ingest.sh has them all.
+# ctest labels: slow
+FN_FAULT_EVERY=19 FN_FAULT_SEEDS=2
+. "$FN_SOURCE/tests/fault/power_ingest.sh"

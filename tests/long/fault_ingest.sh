@@ -1,0 +1,2 @@
+# fn-ingest where each call in turn fails, every kind of it, and each piece of memory that it asks for.
+. "$FN_SOURCE/tests/fault/ingest.sh"
