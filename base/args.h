@@ -96,6 +96,10 @@ void fn_args_free(const struct fn_tool *tool, const char ***operands);
 
 void fn_args_help(const struct fn_tool *tool, FILE *out);
 
+/* The command line as one could type it again: words that a shell would not take as they are stand
+ * in quotes. malloc'd; NULL: out of memory. */
+char *fn_args_command(const struct fn_tool *tool, int argc, char **argv);
+
 /* End of every main: prints the sentence for rc on stderr ("fn-dump: ..."; for FN_EUSAGE also "try
  * 'fn-dump --help'"), checks that stdout was written completely (a closed pipe is no error), and
  * returns the exit status: 0, 1, 2 (FN_EUSAGE) or 130 (FN_EINTERRUPTED). */

@@ -46,7 +46,7 @@ static size_t thin_out(const struct fn_bars *b, double column)
     size_t every;
     for (size_t i = 0; i < b->count; i++)
         longest = fmax(longest, fn_chart_width(b->bars[i].name));
-    every = (size_t)ceil((longest + 8) / column);
+    every = (size_t)ceil((longest + 14) / column);
     return every ? every : 1;
 }
 

@@ -82,6 +82,9 @@ const char *const fn_html_style[] = {
     ".facts div:last-child{border-bottom:0}\n",
     ".facts dt{color:var(--soft)}\n",
     ".facts dd{margin:0;overflow-wrap:anywhere}\n",
+    ".many .facts{columns:3 300px;column-gap:32px}.many .facts "
+    "div{break-inside:avoid;grid-template-columns:"
+    "1fr 1fr}\n",
     "code{font:13px/1.5 ui-monospace,Menlo,Consolas,\"DejaVu Sans Mono\",monospace;"
     "overflow-wrap:anywhere}\n",
     ".faces{display:grid;gap:10px;grid-template-columns:repeat(auto-fill,minmax(84px,1fr));"
@@ -98,6 +101,7 @@ const char *const fn_html_style[] = {
     ".pair .say{grid-column:1/-1;margin:0;font-size:.875rem;color:var(--ink)}\n",
     ".bad{color:var(--bad);font-weight:600}\n",
     "footer{margin-top:40px;color:var(--soft);font-size:.875rem}\n",
+    "@media (max-width:520px){.chart text{font-size:13.5px}}\n",
     "@media print{:root{color-scheme:light;" COLOURS_LIGHT
     "--paper:#fff}body{font-size:12px}main{max-width:none;padding:0}details{display:none}"
     ".card,.tiles div,figure,tr{break-inside:avoid}h2,h3{break-after:avoid}"

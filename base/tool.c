@@ -99,3 +99,38 @@ int fn_tool_exit(const struct fn_tool *tool, int rc)
         return 1;
     }
 }
+
+/* Append one word, in single quotes where a shell would take it apart. */
+static char *append_word(char *to, const char *word)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                                "-_./=:,+@%";
+    if (*word && word[strspn(word, plain)] == '\0')
+        return stpcpy(to, word);
+    *to++ = '\'';
+    for (; *word; word++) {
+        if (*word == '\'')
+            to = stpcpy(to, "'\\''");
+        else
+            *to++ = *word;
+    }
+    *to++ = '\'';
+    *to = '\0';
+    return to;
+}
+
+char *fn_args_command(const struct fn_tool *tool, int argc, char **argv)
+{
+    size_t bytes = strlen(tool->name) + 1;
+    for (int i = 1; i < argc; i++)
+        bytes += 4 * strlen(argv[i]) + 4;
+    char *line = malloc(bytes), *at = line;
+    if (!line)
+        return NULL;
+    at = stpcpy(at, tool->name);
+    for (int i = 1; i < argc; i++) {
+        *at++ = ' ';
+        at = append_word(at, argv[i]);
+    }
+    return line;
+}

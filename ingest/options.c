@@ -185,41 +185,6 @@ static const struct fn_tool tool = {
     .operand_name = "INPUT",
 };
 
-/* Append one word, in single quotes where a shell would take it apart. */
-static char *append_word(char *to, const char *word)
-{
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-                                "-_./=:,+@%";
-    if (*word && word[strspn(word, plain)] == '\0')
-        return stpcpy(to, word);
-    *to++ = '\'';
-    for (; *word; word++) {
-        if (*word == '\'')
-            to = stpcpy(to, "'\\''");
-        else
-            *to++ = *word;
-    }
-    *to++ = '\'';
-    *to = '\0';
-    return to;
-}
-
-static char *quote_command(int argc, char **argv)
-{
-    size_t bytes = sizeof "fn-ingest";
-    for (int i = 1; i < argc; i++)
-        bytes += 4 * strlen(argv[i]) + 3;
-    char *line = malloc(bytes), *at = line;
-    if (!line)
-        return NULL;
-    at = stpcpy(at, tool.name);
-    for (int i = 1; i < argc; i++) {
-        *at++ = ' ';
-        at = append_word(at, argv[i]);
-    }
-    return line;
-}
-
 /* Each part gets a store of its own beside the others. */
 static int check_part(struct fn_options *options)
 {
@@ -295,7 +260,7 @@ int fn_options_parse(struct fn_options *options, int argc, char **argv,
         rc = check_repair(options);
     if (rc)
         return rc;
-    options->command = quote_command(argc, argv);
+    options->command = fn_args_command(&tool, argc, argv);
     return options->command ? FN_OK : fn_fail(FN_ENOMEM, "no memory for the command line");
 }
 

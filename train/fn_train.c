@@ -2,11 +2,13 @@
 /* fn-train: a store in, a trained network out. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "kernels/start.h"
 #include "train/bench_loader.h"
 #include "train/run.h"
+#include "train/run_page.h"
 
 /* A line a figure on stdout, or all of it as JSON. */
 static int report(const struct fn_run *run, int as_json)
@@ -42,6 +44,27 @@ static int train(const struct fn_train_options *o, const char *checkpoint)
     return rc;
 }
 
+static int print_path(const char *path)
+{
+    json_t *json = json_pack("{s:o}", "report", fn_json_bytes(path, strlen(path)));
+    int rc = json ? fn_json_print(json) : fn_fail(FN_ENOMEM, "no memory for the summary");
+    json_decref(json);
+    return rc;
+}
+
+/* --report: a page of what is there already. */
+static int put_page(const struct fn_train_options *o)
+{
+    char *path = NULL;
+    int rc = fn_run_page_of(o->report, &path);
+    if (!rc && o->common.json)
+        rc = print_path(path);
+    else if (!rc && !o->common.quiet)
+        printf("%s: open it in a browser\n", path);
+    free(path);
+    return rc;
+}
+
 int main(int argc, char **argv)
 {
     const struct fn_train_options *o = NULL;
@@ -57,10 +80,10 @@ int main(int argc, char **argv)
         fn_log_setup(fn_train_tool()->name, o->common.quiet     ? FN_LOG_QUIET
                                             : o->common.verbose ? FN_LOG_VERBOSE
                                                                 : FN_LOG_NORMAL);
-        if (o->selftest)
-            rc = fn_run_selftest(o);
-        else
-            rc = o->bench_loader ? fn_bench_loader(o, stdout) : train(o, checkpoint);
+        rc = o->selftest       ? fn_run_selftest(o)
+             : o->bench_loader ? fn_bench_loader(o, stdout)
+             : o->report       ? put_page(o)
+                               : train(o, checkpoint);
     }
     fn_train_options_free();
     free(checkpoint);

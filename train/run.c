@@ -140,6 +140,8 @@ static int end_epoch(struct fn_run *r, int last)
     int rc = r->lfw ? fn_run_lfw(r) : FN_OK;
     if (!rc)
         rc = fn_run_log_epoch(r);
+    if (!rc)
+        rc = fn_run_put_page(r, last);
     f->all_train_s += f->train_s;
     f->all_wait_s += f->wait_s;
     f->all_validate_s += f->validate_s;

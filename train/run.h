@@ -30,7 +30,7 @@ int fn_run_open(struct fn_run **run, const struct fn_train_options *options,
  * command that goes on. */
 int fn_run_train(struct fn_run *run);
 
-/* Object: run logs step epoch; of this process images seconds train_seconds validate_seconds
+/* Object: run logs report step epoch; of this process images seconds train_seconds validate_seconds
  * evaluate_seconds save_seconds images_per_second data_wait bad_pictures skipped_steps; loss
  * accuracy validation_loss validation_accuracy lfw_accuracy lfw_val, the last ones;
  * best_lfw_accuracy best_lfw_step, of the run; saved. What there is not is null. NULL: out of

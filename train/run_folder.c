@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "train/run_page.h"
 #include "train/run_parts.h"
 
 /* Whether two paths lead to one folder. */
@@ -126,11 +127,46 @@ static int write_revision(struct fn_run *r)
         fprintf(f, "device: %s (%s)\n", r->be->name, r->be->info(r->dev)->device);
         fprintf(f, "equal bits depend on: %s\n", r->be->info(r->dev)->bits);
         fprintf(f, "store: %s, content %s\n", info->path, info->content_id);
+        fprintf(f, "classes: %lu\n", (unsigned long)r->split->classes);
+        fprintf(f, "training images: %zu\n", r->split->train.count);
+        fprintf(f, "validation images: %zu\n", r->split->val.count);
+        fprintf(f, "models: %s\n", r->folder);
         rc = fn_out_commit(out);
     }
     fn_out_close(&out);
     free(path);
     return rc;
+}
+
+/* A line of history. A log that cannot be written ends no run. */
+int fn_run_note_start(struct fn_run *r, const char *what)
+{
+    char *path = fn_path_join(r->log_folder, FN_RUN_STARTS), stamp[32], *command;
+    time_t now = time(NULL);
+    struct tm tm;
+    FILE *f = path ? fopen(path, "ae") : NULL;
+    int rc = path ? FN_OK : FN_ENOMEM;
+    if (!rc && !f)
+        rc = fn_fail_errno("cannot open %s", path);
+    if (!rc) {
+        command = fn_train_options_command();
+        gmtime_r(&now, &tm);
+        strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", &tm);
+        if (fseeko(f, 0, SEEK_END) == 0 && ftello(f) == 0)
+            fputs(FN_RUN_STARTS_TITLE, f);
+        fprintf(f, "%llu\t%s\t%s\t%s\t", (unsigned long long)r->state.step, what, stamp,
+                r->be->info(r->dev)->device);
+        for (const char *c = command ? command : "?"; *c; c++) /* a line is a line */
+            fputc(*c == '\n' || *c == '\t' ? ' ' : *c, f);
+        fputc('\n', f);
+        free(command);
+        if (ferror(f))
+            rc = fn_fail_errno("cannot write %s", path);
+    }
+    if (f && fclose(f) && !rc)
+        rc = fn_fail_errno("cannot write %s", path);
+    free(path);
+    return fn_run_tolerate(r, rc);
 }
 
 int fn_run_folder_open(struct fn_run *r)
@@ -146,6 +182,8 @@ int fn_run_folder_open(struct fn_run *r)
         rc = write_arguments(r);
     if (!rc)
         rc = write_revision(r);
+    if (!rc)
+        rc = fn_run_note_start(r, r->resumed ? "resumed" : "begun");
     if (!rc) {
         fn_info("Model directory: %s", r->folder);
         fn_info("Log directory: %s", r->log_folder);

@@ -128,6 +128,7 @@ struct fn_run {
     struct fn_events *events;
     struct fn_run_figures figures;
     double began, last_line, last_complaint, last_finish; /* fn_now() */
+    double page_done, page_s; /* when the page was written last; how long that took */
     int bad_in_row;
     int saved; /* a checkpoint of the current step is on disk */
 };
@@ -140,6 +141,9 @@ void fn_run_folder_close(struct fn_run *r);
 /* Opens the store; of a tree under --data_path it makes one first, once. FN_EINTERRUPTED: while it
  * was made. */
 int fn_run_store_open(struct fn_run *r);
+
+/* A line of starts.tsv: the process begins here, or goes on from here. */
+int fn_run_note_start(struct fn_run *r, const char *what);
 
 /* run_data.c */
 int fn_run_data_open(struct fn_run *r);
@@ -213,6 +217,8 @@ int fn_run_validate(struct fn_run *r);
 int fn_run_lfw(struct fn_run *r);
 
 /* run_save.c */
+/* The page of the run, from its logs; not too often unless it must be. */
+int fn_run_put_page(struct fn_run *r, int must);
 int fn_run_save(struct fn_run *r, int must); /* must: a full disk ends the run */
 /* Before a checkpoint, with no step under way: *why is FN_WHY_DIVERGED where weights or moving
  * statistics are not finite, so that a checkpoint is always one to go back to. */

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/log.h"
+#include "train/run_page.h"
 #include "train/run_parts.h"
 
 int fn_run_save(struct fn_run *r, int must)
@@ -34,7 +36,23 @@ int fn_run_save(struct fn_run *r, int must)
     r->figures.all_save_s += r->figures.save_s;
     fn_info("Saved checkpoint of step %llu in %s", (unsigned long long)r->state.step,
             fn_human_time(r->figures.save_s, took, sizeof took));
-    return FN_OK;
+    return fn_run_put_page(r, must);
+}
+
+int fn_run_put_page(struct fn_run *r, int must)
+{
+    enum { SHARE = 100 }; /* one part in so many of the time, however often checkpoints come */
+    double now = fn_now();
+    char *path;
+    int rc;
+    if (!must && now - r->page_done < SHARE * r->page_s)
+        return FN_OK;
+    path = fn_path_join(r->folder, FN_RUN_PAGE);
+    rc = path ? fn_run_page(r->log_folder, path) : FN_ENOMEM;
+    r->page_done = fn_now();
+    r->page_s = r->page_done - now;
+    free(path);
+    return rc ? fn_run_tolerate(r, FN_EIO) : FN_OK; /* no page is worth a run */
 }
 
 /* The first parameter that holds a value that is not finite. */
@@ -111,6 +129,8 @@ int fn_run_go_back(struct fn_run *r)
             rc = fn_run_log_open(r);
         r->resumed = resumed;
     }
+    if (!rc)
+        rc = fn_run_note_start(r, "went back");
     free(folder);
     return rc ? rc : r->loss->feed(r);
 }

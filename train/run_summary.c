@@ -2,9 +2,12 @@
 /* What a run is about to do, how long that will take, and what became of it. */
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/log.h"
+#include "train/run_page.h"
 #include "train/run_parts.h"
 
 /* ---- before --------------------------------------------------------------------------------- */
@@ -132,6 +135,15 @@ static int put_times(json_t *o, const struct fn_run *r)
            put_real(o, "data_wait", train_s > 0 ? wait_s / train_s : 0);
 }
 
+/* Where the page is, if one was written. */
+static int put_page(json_t *o, const struct fn_run *r)
+{
+    char *path = fn_path_join(r->folder, FN_RUN_PAGE);
+    int bad = !path || (fn_is_file(path) && put_bytes(o, "report", path));
+    free(path);
+    return bad;
+}
+
 json_t *fn_run_summary(const struct fn_run *r)
 {
     struct fn_loader_stats stats;
@@ -139,7 +151,7 @@ json_t *fn_run_summary(const struct fn_run *r)
     int bad;
     fn_loader_get_stats(r->train_ring.loader, &stats);
     bad = !o || put_bytes(o, "run", r->folder) || put_bytes(o, "logs", r->log_folder) ||
-          put_count(o, "step", r->state.step) ||
+          put_page(o, r) || put_count(o, "step", r->state.step) ||
           json_object_set_new(o, "epoch", json_integer(r->state.epoch)) ||
           put_count(o, "images", r->figures.images) || put_times(o, r) || put_figures(o, r) ||
           put_count(o, "bad_pictures", r->figures.bad + stats.bad) ||

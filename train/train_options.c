@@ -117,6 +117,9 @@ struct fn_arg fn_train_args[] = {
     TEXT("pretrained_model", pretrained_model, "FILE|RUN",
          "begin with these weights; a head or bottleneck of another size begins anew"),
     TEXT("resume", resume, "RUN", "go on with a run, by its folder of models, with its options"),
+    TEXT("report", report, "RUN",
+         "write the page of a run, RUN/report.html, from its logs, and do nothing else; a run in "
+         "progress does so itself. RUN: its folder of models, or of logs"),
 
     HEADING("The run"),
     CHOICE("loss", loss, losses, "what is minimized"),

@@ -23,7 +23,7 @@ struct fn_train_options {
     /* where from, where to */
     const char *store, *data_dir, *data_path, *output_dir, *models_base_dir, *logs_base_dir;
     const char *work_dir;
-    const char *pretrained_model, *resume;
+    const char *pretrained_model, *resume, *report;
     /* the run */
     const char *loss, *device, *precision, *model_def;
     int64_t image_size, embedding_size, batch_size, epoch_size, max_epochs, max_steps, seed;
@@ -73,6 +73,9 @@ int fn_train_options_parse(int argc, char **argv, const struct fn_train_options 
 void fn_train_options_free(void);
 /* What --batch_size auto came to: the option from now on. */
 void fn_train_options_set_batch(int n);
+
+/* The command line as one could type it again, malloc'd; NULL: out of memory. */
+char *fn_train_options_command(void);
 
 /* malloc'd paths, NULL when out of memory: what to train on, LFW's pictures. --store wins; else
  * data_dir/data_path, and lfw_dir below data_dir. Without --data_path, data_dir itself is trained

@@ -36,12 +36,14 @@ static const char *const paths[] = {"store",         "data_dir", "lfw_pairs",
                                     "lfw_boxes",     "lfw_dir",  "learning_rate_schedule_file",
                                     "logs_base_dir", "work_dir", "filter_filename"};
 /* Of this command, not of the run. */
-static const char *const passing[] = {"resume",       "threads", "no_graph", "selftest",
-                                      "bench_loader", "quiet",   "verbose",  "json"};
+static const char *const passing[] = {"resume", "threads", "no_graph", "selftest", "bench_loader",
+                                      "report", "quiet",   "verbose",  "json"};
 
 static struct fn_train_state recorded; /* its options' texts are pointed to by the values */
 static const char **operands;
 static char **merged;
+static int typed_count;
+static char **typed;    /* the process' own words */
 static int upstream;    /* --data_dir without --data_path */
 static char *own_store; /* of fn_train_options_set_store */
 
@@ -263,6 +265,10 @@ int fn_train_options_parse(int argc, char **argv, const struct fn_train_options 
     int rc = fn_args_parse(fn_train_tool(), argc, argv, &operands, &count);
     *options = &fn_train_values;
     *checkpoint = NULL;
+    typed_count = argc;
+    typed = argv;
+    if (!rc && fn_train_values.report)
+        return FN_OK;
     if (!rc && fn_train_values.resume) {
         rc = fn_checkpoint_find(fn_train_values.resume, checkpoint);
         if (!rc)
@@ -273,6 +279,11 @@ int fn_train_options_parse(int argc, char **argv, const struct fn_train_options 
     upstream =
         !fn_train_values.store && fn_train_values.data_dir && !fn_train_options_given("data_path");
     return rc ? rc : check_bases(&fn_train_values);
+}
+
+char *fn_train_options_command(void)
+{
+    return fn_args_command(fn_train_tool(), typed_count, typed);
 }
 
 void fn_train_options_free(void)
