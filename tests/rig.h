@@ -30,12 +30,12 @@ struct rig_options {
     int image_size, embedding, classes, n, training, head, optimizer, ema;
 };
 
-/* 0: this backend is not here. */
-static inline int rig_open(struct rig *r, const struct rig_options *o)
+/* 0: this backend is not here. precision: enum fn_precision. */
+static inline int rig_open_in(struct rig *r, const struct rig_options *o, int precision)
 {
     /* A small network is not worth two threads, and they wait for each other on a busy machine. */
     const struct fn_dev_options dev = {.threads = strcmp(o->network, "shrunken") ? 2 : 1,
-                                       .precision = FN_FP32};
+                                       .precision = precision};
     const struct fn_net_options net = {o->network, o->image_size, o->embedding, o->classes};
     const struct fn_model_options model = {o->training, o->optimizer, o->ema};
     const struct fn_exec_options exec = {o->n, o->training, o->head};
@@ -56,6 +56,11 @@ static inline int rig_open(struct rig *r, const struct rig_options *o)
     assert_ok(r->be->alloc(r->dev, n * r->image_bytes, FN_MEM_HOST, (void **)&r->images));
     assert_ok(r->be->alloc(r->dev, n * sizeof *r->labels, FN_MEM_HOST, (void **)&r->labels));
     return 1;
+}
+
+static inline int rig_open(struct rig *r, const struct rig_options *o)
+{
+    return rig_open_in(r, o, FN_FP32);
 }
 
 static inline void rig_close(struct rig *r)

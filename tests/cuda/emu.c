@@ -35,6 +35,7 @@ struct fiber {
 };
 
 struct fn_emu_place fn_emu;
+int (*fn_emu_submit)(const struct fn_emu_job *job);
 
 static struct fn_emu_counts counted;
 static int order;
@@ -43,8 +44,9 @@ static uint64_t shuffled;
 static struct thread threads[THREADS];
 static struct warp warps[THREADS / LANES];
 static int thread_count, started, alive, at_barrier;
-static int turn[THREADS];               /* order in which threads start */
-static int ready[THREADS], ready_count; /* those that may go on */
+static struct fn_emu_size place[THREADS]; /* of each thread in its block */
+static int turn[THREADS];                 /* order in which threads start */
+static int ready[THREADS], ready_count;   /* those that may go on */
 
 static struct fn_fiber host;
 static struct fiber fibers[THREADS + 1];
@@ -109,18 +111,28 @@ static void arrange(int *list, int count)
 
 static void place_thread(int thread)
 {
-    const unsigned t = (unsigned)thread;
-    fn_emu.thread.x = t % fn_emu.threads.x;
-    fn_emu.thread.y = t / fn_emu.threads.x % fn_emu.threads.y;
-    fn_emu.thread.z = t / fn_emu.threads.x / fn_emu.threads.y;
+    fn_emu.thread = place[thread];
 }
 
-/* The running thread waits. */
+static void place_all(struct fn_emu_size block)
+{
+    for (unsigned t = 0; t < (unsigned)thread_count; t++)
+        place[t] = (struct fn_emu_size){t % block.x, t / block.x % block.y, t / block.x / block.y};
+}
+
+static int next_ready(void);
+
+/* The running thread waits: the next one goes on, or the host decides. */
 static void wait_here(void)
 {
     struct fiber *f = &fibers[current];
     counted.switches++;
-    fn_fiber_switch(&f->fiber, &host);
+    if (ready_count) {
+        current = threads[next_ready()].fiber;
+        fn_fiber_switch(&f->fiber, &fibers[current].fiber);
+    } else {
+        fn_fiber_switch(&f->fiber, &host);
+    }
     if (f->thread >= 0)
         place_thread(f->thread);
 }
@@ -315,8 +327,9 @@ static int next_ready(void)
 
 static void run_block(void)
 {
-    memset(threads, 0, sizeof threads);
-    memset(warps, 0, sizeof warps);
+    memset(threads, 0, (size_t)thread_count * sizeof *threads);
+    for (int w = 0; w < (thread_count + LANES - 1) / LANES; w++)
+        warps[w].here[0] = warps[w].here[1] = 0;
     started = at_barrier = ready_count = shared_count = 0;
     shared_bytes = 0;
     alive = thread_count;
@@ -338,21 +351,32 @@ static void run_block(void)
         free_shared(shared[i].data, shared[i].bytes);
 }
 
-int fn_emu_launch(fn_emu_call *call, void (*function)(void), void **arguments,
-                  struct fn_emu_size blocks, struct fn_emu_size block)
+int fn_emu_launch(const struct fn_emu_job *job)
 {
+    const struct fn_emu_size *b = &job->blocks, *t = &job->threads;
+    const uint64_t in_block = (uint64_t)t->x * t->y * t->z;
+    if (!b->x || !b->y || !b->z || b->x > INT32_MAX || b->y > 65535 || b->z > 65535 || !in_block ||
+        in_block > THREADS || t->z > 64)
+        return 9;
+    if (fn_emu_submit)
+        return fn_emu_submit(job);
+    fn_emu_run(job);
+    return 0;
+}
+
+void fn_emu_run(const struct fn_emu_job *job)
+{
+    const struct fn_emu_size blocks = job->blocks, block = job->threads;
     const uint64_t in_block = (uint64_t)block.x * block.y * block.z;
     const uint64_t count = (uint64_t)blocks.x * blocks.y * blocks.z;
-    if (!count || blocks.x > INT32_MAX || blocks.y > 65535 || blocks.z > 65535 || !in_block ||
-        in_block > THREADS || block.z > 64)
-        return 9;
     fn_fiber_main(&host);
-    kernel_call = call;
-    kernel = function;
-    kernel_arguments = arguments;
+    kernel_call = job->call;
+    kernel = job->kernel;
+    kernel_arguments = job->arguments;
     thread_count = (int)in_block;
     fn_emu.threads = block;
     fn_emu.blocks = blocks;
+    place_all(block);
     shuffled = UINT64_C(0x9e3779b97f4a7c15) * (unsigned)(order + 1);
     counted.launches++;
     counted.blocks += count;
@@ -366,5 +390,4 @@ int fn_emu_launch(fn_emu_call *call, void (*function)(void), void **arguments,
         fn_emu.block.z = (unsigned)(b / blocks.x / blocks.y);
         run_block();
     }
-    return 0;
 }

@@ -155,9 +155,15 @@ static inline int fn_launch(void (*kernel)(P...), dim3 grid, dim3 block, struct 
                             typename fn_same<P>::type... argument)
 {
     void *arguments[] = {const_cast<void *>(static_cast<const void *>(&argument))...};
-    const fn_emu_size blocks = {grid.x, grid.y, grid.z}, threads = {block.x, block.y, block.z};
-    (void)stream;
-    return fn_emu_launch(fn_emu_caller<P...>::call, reinterpret_cast<void (*)(void)>(kernel),
-                         arguments, blocks, threads);
+    const size_t bytes[] = {sizeof argument...};
+    const fn_emu_job job = {fn_emu_caller<P...>::call,
+                            reinterpret_cast<void (*)(void)>(kernel),
+                            arguments,
+                            bytes,
+                            (int)sizeof...(P),
+                            {grid.x, grid.y, grid.z},
+                            {block.x, block.y, block.z},
+                            stream};
+    return fn_emu_launch(&job);
 }
 #endif

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct CUstream_st; /* cudaStream_t points at it */
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -44,9 +46,22 @@ void fn_emu_free(void *memory);
 
 typedef void fn_emu_call(void (*kernel)(void), void **arguments);
 
-/* 0; 9 (cudaErrorInvalidConfiguration) for a grid or block that no device takes. */
-int fn_emu_launch(fn_emu_call *call, void (*kernel)(void), void **arguments,
-                  struct fn_emu_size blocks, struct fn_emu_size threads);
+/* A launch: call(kernel, arguments) in every thread. */
+struct fn_emu_job {
+    fn_emu_call *call;
+    void (*kernel)(void);
+    void **arguments;    /* [count] */
+    const size_t *bytes; /* [count], of each */
+    int count;
+    struct fn_emu_size blocks, threads;
+    struct CUstream_st *stream;
+};
+
+/* 0; 9 (cudaErrorInvalidConfiguration) for a grid or block that no device takes. Runs it at once,
+ * or hands it to fn_emu_submit, which calls fn_emu_run when its time has come. */
+int fn_emu_launch(const struct fn_emu_job *job);
+void fn_emu_run(const struct fn_emu_job *job);
+extern int (*fn_emu_submit)(const struct fn_emu_job *job);
 void *fn_emu_shared(const void *key, size_t bytes);
 void fn_emu_aligned(const void *address, size_t bytes);
 void fn_emu_barrier(int line);

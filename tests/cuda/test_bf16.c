@@ -6,6 +6,7 @@
 
 #include "kernels/cuda/cuda.h"
 #include "tests/cuda/emu_run.h"
+#include "tests/cuda/pretend.h"
 #include "tests/op_check.h"
 #include "tests/test.h"
 
@@ -78,6 +79,13 @@ static void check(const char *what, fn_check_run *run, const void *the_case)
     fn_check_close(&want);
     fn_check_close(&got);
     fn_check_close(&again);
+}
+
+/* What all that was asked for has left there; the test may write it, too. */
+static void *behind(struct fn_check *k, const void *device)
+{
+    assert_ok(k->backend->sync(k->dev));
+    return fn_pretend_behind(device);
 }
 
 struct layer {
@@ -192,9 +200,12 @@ static void run_standardize(struct fn_check *k, const void *the_case)
 {
     const struct images *s = the_case;
     const size_t count = (size_t)(s->n * s->h * s->w) * 3;
-    uint8_t *images = fn_check_alloc(k, count, FN_MEM_HOST);
+    uint8_t *images = fn_check_alloc(k, count, FN_MEM_DEVICE), *host = malloc(count);
+    assert_non_null(host);
     for (size_t i = 0; i < count; i++)
-        images[i] = (uint8_t)(fn_check_random(11, i) * 100 + 128);
+        host[i] = (uint8_t)(fn_check_random(11, i) * 100 + 128);
+    assert_ok(k->backend->write(k->dev, images, host, count));
+    free(host);
     const struct fn_tensor y = slice(k, s->n, s->h, s->w, 3, 0, 3, 1);
     assert_ok(k->backend->standardize(k->dev, images, s->per_image, s->mirror, &y));
     fn_check_keep_tensor(k, "y", &y);
@@ -206,18 +217,20 @@ static void padded_images(int ctotal, int type)
     enum { N = 2, H = 3, W = 8, PIXELS = N * H * W };
     struct fn_check k;
     open_bf16(&k);
-    uint8_t *images = fn_check_alloc(&k, PIXELS * 3, FN_MEM_HOST);
+    uint8_t host[PIXELS * 3], *images = fn_check_alloc(&k, PIXELS * 3, FN_MEM_DEVICE);
     const size_t bytes = type == FN_K_BF16 ? 2 : 4;
     unsigned char *plain = fn_check_alloc(&k, PIXELS * 3 * bytes, FN_MEM_DEVICE);
     unsigned char *padded = fn_check_alloc(&k, (size_t)(PIXELS * ctotal) * bytes, FN_MEM_DEVICE);
     const struct fn_tensor y = {N, H, W, 3, 0, 3, plain}, z = {N, H, W, 3, 0, ctotal, padded};
     for (int i = 0; i < PIXELS * 3; i++)
-        images[i] = (uint8_t)(i * 37);
+        host[i] = (uint8_t)(i * 37);
+    assert_ok(k.backend->write(k.dev, images, host, sizeof host));
     assert_int_equal(fn_k_standardize(&k.dev->queue, type, images, 1, 1, &y), 0);
     assert_int_equal(fn_k_standardize(&k.dev->queue, type, images, 1, 1, &z), 0);
     for (size_t p = 0; p < PIXELS; p++) {
-        const unsigned char *to = padded + p * (size_t)ctotal * bytes;
-        assert_memory_equal(plain + p * 3 * bytes, to, 3 * bytes);
+        const unsigned char *to = behind(&k, padded);
+        to += p * (size_t)ctotal * bytes;
+        assert_memory_equal((unsigned char *)behind(&k, plain) + p * 3 * bytes, to, 3 * bytes);
         for (size_t i = 3 * bytes; i < (size_t)ctotal * bytes; i++)
             assert_int_equal(to[i], 0);
     }
@@ -247,22 +260,24 @@ static void test_conversions(void **state)
         struct fn_check k;
         open_bf16(&k);
         const struct fn_k_queue *q = &k.dev->queue;
-        float *wide = fn_check_vector(&k, count, 1, 5, 0);
+        float *dev_wide = fn_check_vector(&k, count, 1, 5, 0), *wide = behind(&k, dev_wide);
         for (size_t i = 0; i < count && i < sizeof special / sizeof special[0]; i++)
             wide[i] = special[i];
         uint16_t *narrow = fn_check_alloc(&k, count * 2, FN_MEM_DEVICE);
-        float *back = fn_check_alloc(&k, count * 4, FN_MEM_DEVICE);
-        assert_int_equal(fn_k_narrow(q, wide, narrow, count), 0);
-        assert_int_equal(fn_k_widen(q, narrow, back, count), 0);
+        float *dev_back = fn_check_alloc(&k, count * 4, FN_MEM_DEVICE);
+        assert_int_equal(fn_k_narrow(q, dev_wide, narrow, count), 0);
+        assert_int_equal(fn_k_widen(q, narrow, dev_back, count), 0);
+        const float *back = behind(&k, dev_back);
         for (size_t i = 0; i < count; i++)
             assert_true(back[i] == rounded(wide[i]));
         assert_int_equal(fn_k_add(q, FN_K_BF16, narrow, narrow, count), 0);
-        assert_int_equal(fn_k_add(q, FN_K_F32, wide, back, count), 0);
+        assert_int_equal(fn_k_add(q, FN_K_F32, dev_wide, dev_back, count), 0);
+        back = behind(&k, dev_back);
         for (size_t i = 0; i < count; i++)
             assert_true(back[i] == rounded(wide[i]) + wide[i]);
         wide[count - 1] = NAN;
-        assert_int_equal(fn_k_narrow(q, wide, narrow, count), 0);
-        assert_int_equal(narrow[count - 1], 0x7fff);
+        assert_int_equal(fn_k_narrow(q, dev_wide, narrow, count), 0);
+        assert_int_equal(((uint16_t *)behind(&k, narrow))[count - 1], 0x7fff);
         fn_check_close(&k);
     }
 }
@@ -289,8 +304,9 @@ static void test_narrow_update(void **state)
             w[i] = fn_check_vector(&k, COUNT, 1, 1, 0);
             a[i] = fn_check_vector(&k, COUNT, 2, 0.5, 1);
             d[i] = fn_check_vector(&k, COUNT, 3, 0.5, 1);
-            chunks[2 * i] = (struct fn_k_chunk){0, FN_K_CHUNK, flags};
-            chunks[2 * i + 1] = (struct fn_k_chunk){FN_K_CHUNK, COUNT - FN_K_CHUNK, flags};
+            struct fn_k_chunk *list = behind(&k, chunks + 2 * i);
+            list[0] = (struct fn_k_chunk){0, FN_K_CHUNK, flags};
+            list[1] = (struct fn_k_chunk){FN_K_CHUNK, COUNT - FN_K_CHUNK, flags};
             const struct fn_k_arenas arenas = {.chunks = chunks + 2 * i,
                                                .chunk_count = 2,
                                                .w = w[i],
@@ -302,12 +318,13 @@ static void test_narrow_update(void **state)
                                                .weight_decay = 0.01};
             assert_int_equal(fn_k_update(q, optimizer, &arenas), 0);
         }
-        assert_memory_equal(w[0], w[1], COUNT * sizeof(float));
-        assert_memory_equal(a[0], a[1], COUNT * sizeof(float));
-        assert_memory_equal(d[0], d[1], COUNT * sizeof(float));
+        assert_memory_equal(behind(&k, w[0]), behind(&k, w[1]), COUNT * sizeof(float));
+        assert_memory_equal(behind(&k, a[0]), behind(&k, a[1]), COUNT * sizeof(float));
+        assert_memory_equal(behind(&k, d[0]), behind(&k, d[1]), COUNT * sizeof(float));
         assert_int_equal(fn_k_widen(q, w16, grad, COUNT), 0);
+        const float *copied = behind(&k, grad), *weights = behind(&k, w[1]);
         for (int i = 0; i < COUNT; i++)
-            assert_true(grad[i] == rounded(w[1][i]));
+            assert_true(copied[i] == rounded(weights[i]));
         fn_check_close(&k);
     }
 }
@@ -322,14 +339,15 @@ static void test_narrow_finite(void **state)
         double losses[FN_LOSS_COUNT];
         const struct fn_step step = {.t = 1};
         open_bf16(&k);
-        uint16_t *grad = fn_check_alloc(&k, COUNT * 2, FN_MEM_DEVICE);
-        memset(grad, 0, COUNT * 2);
-        grad[17] = grad[COUNT - 1] = bad[i];
-        grad[100] = 0x7f7f; /* the largest finite one */
+        uint16_t *grad = fn_check_alloc(&k, COUNT * 2, FN_MEM_DEVICE), *host = behind(&k, grad);
+        memset(host, 0, COUNT * 2);
+        host[17] = host[COUNT - 1] = bad[i];
+        host[100] = 0x7f7f; /* the largest finite one */
         assert_ok(k.backend->step_begin(k.dev, &step));
         assert_int_equal(fn_k_check_finite(&k.dev->queue, FN_K_BF16, grad, COUNT), 0);
         fn_check_losses(&k, losses);
-        assert_true(losses[FN_LOSS_BAD] == 2 && k.dev->queue.state->step.bad == 1);
+        const struct fn_k_state *left = behind(&k, k.dev->queue.state);
+        assert_true(losses[FN_LOSS_BAD] == 2 && left->step.bad == 1);
         fn_check_close(&k);
     }
 }
