@@ -32,7 +32,8 @@ int fn_face_prepare(struct fn_codec *codec, const uint8_t *data, size_t bytes,
                     struct fn_image *out)
 {
     struct fn_image *im = &scratch->decoded;
-    int rc = fn_image_decode(codec, data, bytes, 0, im, NULL);
+    scratch->warnings = 0;
+    int rc = fn_image_decode(codec, data, bytes, 0, im, &scratch->warnings);
     if (rc == FN_OK && box)
         rc = check_box(box, im);
     if (rc)

@@ -60,6 +60,7 @@ enum fn_box_found fn_boxes_find(const struct fn_boxes *boxes, const char *path, 
  */
 struct fn_face_scratch {
     struct fn_image decoded;
+    int warnings; /* of the decoder, on the last picture: what was wrong and taken all the same */
 };
 int fn_face_prepare(struct fn_codec *codec, const uint8_t *data, size_t bytes,
                     const struct fn_box *box, int size, struct fn_face_scratch *scratch,

@@ -40,6 +40,7 @@ struct fn_item {
     int reason;                              /* of a reject */
     int codec, w, h;                         /* of a record */
     uint64_t pixels;                         /* of a record: their hash, or 0 */
+    int warnings;                            /* of a record: the decoder's */
     size_t text_at, class_bytes, name_bytes; /* in chunk->out: class, then name */
     size_t detail_bytes;                     /* of a reject: the detail, at text_at */
     size_t payload_at, payload_bytes;        /* in chunk->out */

@@ -110,6 +110,7 @@ int fn_convert_picture(struct fn_converter *c, const struct fn_convert *how, con
         *reject = reason_of(rc);
         return *reject ? FN_OK : rc;
     }
+    out->warnings = c->scratch.warnings;
     out->w = c->face.w;
     out->h = c->face.h;
     out->pixels = how->pixels ? fn_pixels_hash(out->w, out->h, c->face.rgb) : 0;

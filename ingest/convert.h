@@ -36,6 +36,7 @@ int fn_convert_codec_named(const char *name, enum fn_convert_codec *codec);
 struct fn_converted {
     int codec; /* enum fn_codec_id */
     int w, h;
+    int warnings;           /* of the decoder */
     uint64_t pixels;        /* fn_pixels_hash before encoding, or 0 */
     const uint8_t *payload; /* the converter's, until its next use; of a kept picture: `data` */
     size_t bytes;

@@ -108,6 +108,7 @@ static void count_dry(struct fn_writer_counts *counts, const struct fn_item *ite
 {
     counts->rows++;
     counts->records += item->kind == FN_ITEM_RECORD;
+    counts->warned += item->kind == FN_ITEM_RECORD && item->warnings;
     counts->skipped += item->kind == FN_ITEM_SKIPPED;
     counts->filtered += item->kind == FN_ITEM_FILTERED;
     if (item->kind == FN_ITEM_REJECT) {
@@ -132,6 +133,7 @@ static int store_item(struct fn_writer *writer, const struct fn_chunk *chunk,
                                        .w = item->w,
                                        .h = item->h,
                                        .pixels = item->pixels,
+                                       .warnings = item->warnings,
                                        .payload = chunk->out.data + item->payload_at,
                                        .payload_bytes = item->payload_bytes};
         return fn_writer_add(writer, &item->pos, &record);

@@ -178,6 +178,19 @@ const struct fn_store_content *fn_join_content(const struct fn_join *join)
     return &join->content;
 }
 
+uint64_t fn_join_warned(const struct fn_join *join)
+{
+    uint64_t warned = 0;
+    for (size_t i = 0; i < join->count; i++) {
+        json_t *all = NULL;
+        if (fn_provenance_load(join->parts[i].path, &all) == FN_OK)
+            warned += (uint64_t)json_integer_value(
+                json_object_get(json_object_get(all, "run"), "warned"));
+        json_decref(all);
+    }
+    return warned;
+}
+
 static int next_record(struct part *part)
 {
     int rc = fn_stored_record(&part->stored, &part->rec, &part->rec_line);

@@ -19,6 +19,8 @@ int fn_join_open(struct fn_join **join, const char *const *stores, size_t count)
 void fn_join_close(struct fn_join **join);
 /* Of the store to be made, but for `command`; lives as long as the join. */
 const struct fn_store_content *fn_join_content(const struct fn_join *join);
+/* Records whose picture was decoded with warnings, as the parts' provenances say. */
+uint64_t fn_join_warned(const struct fn_join *join);
 /* Every row behind `from`, as fn_writer_open gave it. FN_EINTERRUPTED: a signal asked to stop; what
  * was joined is committed. */
 int fn_join_run(struct fn_join *join, struct fn_writer *writer, const struct fn_position *from);

@@ -217,6 +217,7 @@ static int run_join(struct session *s)
     if (rc)
         return advise(s, rc);
     s->job.counts = *fn_writer_get_counts(s->job.writer);
+    s->job.counts.warned = fn_join_warned(s->join);
     rc = seal(s, &result);
     if (rc)
         return rc;

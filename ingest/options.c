@@ -132,8 +132,10 @@ static struct fn_arg args[] = {
      .kind = FN_ARG_STRING,
      .value = &o.part,
      .metavar = "I/N",
-     .help = "do the I-th of N parts of the INPUT, a plain TSV or a tree, and make the store "
-             "DIR.I-of-N; auto: I and N as Slurm, Open MPI or another launcher numbers its tasks"},
+     .help =
+         "do the I-th of N parts of the INPUT and make the store DIR.I-of-N; auto: I and N as "
+         "Slurm, Open MPI or another launcher numbers its tasks. Of a plain TSV only the part is "
+         "read, of an archive or a compressed file all of it"},
     {.name = "join",
      .kind = FN_ARG_FLAG,
      .value = &o.join,

@@ -130,6 +130,7 @@ int fn_report_provenance(const struct fn_options *o, const struct fn_job *job, d
               set(all, "threads", json_integer(job->threads)) ||
               set(all, "started", time_text(started)) || set(all, "read", time_text(finished)) ||
               set(all, "seconds", json_real(finished - started)) ||
+              set(all, "warned", json_integer((json_int_t)job->counts.warned)) ||
               set(all, "resumed_at", json_integer((json_int_t)job->before.rows));
     if (bad) {
         json_decref(all);

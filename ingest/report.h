@@ -32,7 +32,8 @@ struct fn_summary {
     const char *store; /* NULL: a dry run */
     char content_id[33];
     uint64_t rows, records, classes, duplicates, skipped, filtered;
-    uint64_t same_pixels, conflicts;    /* as in struct fn_seal_result */
+    uint64_t same_pixels, conflicts; /* as in struct fn_seal_result */
+    uint64_t warned;                 /* pictures decoded with warnings; of all that were stored */
     uint64_t rejected[FN_REJECT_COUNT]; /* [0]: the sum */
     uint64_t payload_bytes, store_bytes;
     double seconds;

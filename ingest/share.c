@@ -115,18 +115,15 @@ static int row_from(const char *path, uint64_t size, uint64_t from, uint64_t *be
 
 int fn_share_settle(struct fn_share *share, const struct fn_input *input)
 {
-    if (input->type == &fn_input_tree) {
-        share->size = input->files;
-        return FN_OK;
-    }
-    if (input->type != &fn_input_tsv || input->bytes == 0 || strcmp(input->path, "-") == 0 ||
-        strcmp(fn_stream_wrapping(input->stream), "plain") != 0)
+    if (strcmp(input->path, "-") == 0)
         return fn_fail(FN_EUSAGE,
-                       "%s: --part divides plain TSV files and trees of pictures; unpack it first, "
-                       "or make the store on one machine",
-                       input->path);
+                       "--part cannot divide stdin, which each machine would need whole: "
+                       "give it the file");
+    share->size = input->type == &fn_input_tree ? input->files : input->bytes;
+    if (input->type != &fn_input_tsv || input->bytes == 0 ||
+        strcmp(fn_stream_wrapping(input->stream), "plain") != 0)
+        return FN_OK;
     share->by_bytes = 1;
-    share->size = input->bytes;
     share->end = border(share, share->number);
     return row_from(input->path, share->size, border(share, share->number - 1), &share->begin);
 }
@@ -136,8 +133,9 @@ int fn_share_trim(const struct fn_share *share, struct fn_chunk *chunk)
     size_t kept = 0;
     int ended = 0;
     for (size_t i = 0; i < chunk->count; i++) {
-        uint64_t offset = chunk->items[i].pos.offset;
-        int ours = share->by_bytes ? offset < share->end : offset % share->of == share->number - 1;
+        const struct fn_position *pos = &chunk->items[i].pos;
+        int ours = share->by_bytes ? pos->offset < share->end
+                                   : (pos->line - 1) % share->of == share->number - 1;
         ended = ended || (share->by_bytes && !ours);
         if (ours)
             chunk->items[kept++] = chunk->items[i];

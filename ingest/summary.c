@@ -23,6 +23,7 @@ void fn_summary_fill(struct fn_summary *s, const struct fn_options *o, const str
     s->filtered = c->filtered;
     memcpy(s->rejected, c->rejected, sizeof s->rejected);
     s->payload_bytes = c->payload_bytes;
+    s->warned = c->warned;
     s->seconds = job->seconds;
     s->resumed_at = job->before.rows;
     if (!result)
@@ -41,6 +42,18 @@ void fn_summary_fill(struct fn_summary *s, const struct fn_options *o, const str
     s->store_bytes = result->store_bytes;
 }
 
+/* Of this run, or of the one that made the store. A store without provenance says nothing. */
+static uint64_t warned_of(const char *store)
+{
+    json_t *all = NULL;
+    uint64_t warned = 0;
+    if (fn_provenance_load(store, &all) == FN_OK)
+        warned =
+            (uint64_t)json_integer_value(json_object_get(json_object_get(all, "run"), "warned"));
+    json_decref(all);
+    return warned;
+}
+
 int fn_summary_load(struct fn_summary *s, const char *store)
 {
     struct fn_manifest *m = NULL;
@@ -56,6 +69,7 @@ int fn_summary_load(struct fn_summary *s, const char *store)
     s->duplicates = m->duplicates;
     s->same_pixels = m->same_pixels;
     s->conflicts = m->conflicts;
+    s->warned = warned_of(store);
     s->skipped = m->skipped;
     s->filtered = m->filtered;
     memcpy(s->rejected, m->rejected, sizeof s->rejected);
@@ -83,6 +97,8 @@ void fn_summary_print(const struct fn_summary *s)
         printf("rejected: %s%s%s%s\n",
                fn_reject_list(s->rejected, FN_REJECT_COUNT, reasons, sizeof reasons),
                s->store ? "; fn-dump " : "", s->store ? s->store : "", s->store ? " rejects" : "");
+    if (s->warned)
+        printf("decoded with warnings, and taken: %" PRIu64 "\n", s->warned);
     if (s->same_pixels)
         printf("duplicates: %" PRIu64 " with the pixels of another in their class\n",
                s->same_pixels);
@@ -123,15 +139,15 @@ int fn_summary_print_json(const struct fn_summary *s, const struct fn_job *job)
 {
     double rate = s->seconds > 0 ? (double)(s->rows - s->resumed_at) / s->seconds : 0;
     json_t *all = json_pack(
-        "{s:o, s:o, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:I}", "store",
-        s->store ? fn_json_bytes(s->store, strlen(s->store)) : json_null(), "content_id",
+        "{s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:I}",
+        "store", s->store ? fn_json_bytes(s->store, strlen(s->store)) : json_null(), "content_id",
         s->store ? json_string(s->content_id) : json_null(), "rows", (json_int_t)s->rows, "records",
-        (json_int_t)s->records, "classes", (json_int_t)s->classes, "rejected", rejected_object(s),
-        "duplicates", (json_int_t)s->duplicates, "same_pixels", (json_int_t)s->same_pixels,
-        "label_conflicts", (json_int_t)s->conflicts, "skipped", (json_int_t)s->skipped, "filtered",
-        (json_int_t)s->filtered, "payload_bytes", (json_int_t)s->payload_bytes, "store_bytes",
-        (json_int_t)s->store_bytes, "seconds", s->seconds, "rows_per_second", rate, "resumed_at",
-        (json_int_t)s->resumed_at);
+        (json_int_t)s->records, "classes", (json_int_t)s->classes, "warned", (json_int_t)s->warned,
+        "rejected", rejected_object(s), "duplicates", (json_int_t)s->duplicates, "same_pixels",
+        (json_int_t)s->same_pixels, "label_conflicts", (json_int_t)s->conflicts, "skipped",
+        (json_int_t)s->skipped, "filtered", (json_int_t)s->filtered, "payload_bytes",
+        (json_int_t)s->payload_bytes, "store_bytes", (json_int_t)s->store_bytes, "seconds",
+        s->seconds, "rows_per_second", rate, "resumed_at", (json_int_t)s->resumed_at);
     if (all && (job->keep || job->exclude)) {
         json_t *lists = json_pack("{s:o, s:o}", "keep", unmatched_of(job->keep), "exclude",
                                   unmatched_of(job->exclude));

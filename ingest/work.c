@@ -100,6 +100,7 @@ static int put_record(struct fn_chunk *chunk, struct fn_item *item, const struct
     item->w = made->w;
     item->h = made->h;
     item->pixels = made->pixels;
+    item->warnings = made->warnings;
     item->class_bytes = row->class_bytes;
     item->name_bytes = row->name_bytes;
     item->payload_bytes = made->bytes;

@@ -66,6 +66,7 @@ struct fn_build_state {
     uint64_t shard;       /* number of the one that grows */
     uint64_t shard_bytes; /* of the values in it */
     uint64_t first_group; /* of it */
+    uint64_t warned;      /* records whose picture was decoded with warnings */
     uint64_t rejects;     /* entries of the rejects tables so far */
     uint64_t checksum;    /* XXH3-64 of all before */
 };

@@ -171,7 +171,8 @@ void fn_state_counts(const struct fn_build_state *state, struct fn_writer_counts
                                         .records = state->records,
                                         .skipped = state->skipped,
                                         .filtered = state->filtered,
-                                        .payload_bytes = state->payload_bytes};
+                                        .payload_bytes = state->payload_bytes,
+                                        .warned = state->warned};
     for (int i = 1; i < FN_REJECT_COUNT; i++) {
         counts->rejected[i] = state->rejected[i];
         counts->rejected[0] += state->rejected[i];

@@ -182,6 +182,8 @@ int fn_writer_add(struct fn_writer *w, const struct fn_position *pos,
     w->counts.records++;
     w->state.payload_bytes += rec->payload_bytes;
     w->counts.payload_bytes += rec->payload_bytes;
+    w->state.warned += rec->warnings != 0;
+    w->counts.warned += rec->warnings != 0;
     return done(w, after_row(w, pos));
 }
 

@@ -31,11 +31,12 @@ extern "C" {
 
 /* Where a row stands, and where the next one begins. */
 struct fn_position {
-    uint32_t input; /* number of the input, from 0, in the order of the command line */
-    uint64_t line;  /* row or file number within the input, from 1 */
-    uint64_t
-        offset; /* its first byte in the decompressed input (of a tree: the file's number from 0) */
-    uint64_t next; /* first byte behind it */
+    uint32_t input;  /* number of the input, from 0, in the order of the command line */
+    uint64_t line;   /* row or file number within the input, from 1 */
+    uint64_t offset; /* its first byte in the decompressed input; of a tree or an archive of
+                      * pictures the picture's number, from 0 */
+    uint64_t next;   /* first byte behind it; of an archive of pictures a sum over all up to here,
+                      * by which it is known again */
 };
 
 struct fn_new_record {
@@ -45,6 +46,7 @@ struct fn_new_record {
     const uint8_t *payload; /* copied before the call returns */
     size_t payload_bytes;   /* 1 .. 2^30; of FN_CODEC_RAW h * w * 3 */
     uint64_t pixels;        /* hash of the picture before it was encoded; 0: not computed */
+    int warnings;           /* of its decoder; counted, not stored */
 };
 
 /* Why a row was not taken. Values stand in the files; names in fn_reject_name(). */
@@ -93,6 +95,7 @@ struct fn_writer_counts {
     uint64_t rows, records, skipped, filtered;
     uint64_t rejected[FN_REJECT_COUNT]; /* by reason; [0] is their sum */
     uint64_t payload_bytes;
+    uint64_t warned; /* records whose picture was decoded with warnings */
 };
 
 struct fn_writer;

@@ -283,7 +283,8 @@ static void test_misuse(void **state)
     struct fn_writer_counts counts;
     struct fn_position from, pos = {.line = 1};
     struct fn_seal_result result;
-    struct fn_new_record rec = {"a", "b", 1, 1, FN_CODEC_RAW, 1, 1, (const uint8_t *)"rgb", 3, 0};
+    struct fn_new_record rec = {"a", "b", 1, 1, FN_CODEC_RAW, 1, 1, (const uint8_t *)"rgb",
+                                3,   0,   0};
     assert_ok(fn_writer_open(&writer, in_folder("db"), &content, 0, &from, &counts));
     struct fn_new_record bad = rec;
     bad.class_name = "/";

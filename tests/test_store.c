@@ -215,7 +215,7 @@ static void test_extremes(void **state)
     for (int i = 0; i < 8; i++) {
         name[0] = (char)('a' + i);
         struct fn_new_record row = {
-            name, name, 255, 255, FN_CODEC_JPEG, 1, 1, payload, i % 2 ? huge : 1, 0};
+            name, name, 255, 255, FN_CODEC_JPEG, 1, 1, payload, i % 2 ? huge : 1, 0, 0};
         pos.line = (uint64_t)i + 1;
         assert_ok(fn_writer_add(writer, &pos, &row));
     }

@@ -217,3 +217,32 @@ got=$?
 set -e
 same $got 1 "exit status with a full stdout"
 fn-ingest faces.tsv 2>/dev/null | true
+
+# ---- what a decoder grumbles about and takes is counted, over interruptions and parts too ----
+if command -v python3 >/dev/null; then
+    expect 0 draw-faces --tsv calm.tsv --people 3 --images 4 --size 48
+    python3 - <<'EOF'
+import base64
+with open("calm.tsv", "rb") as calm, open("grumbled.tsv", "wb") as out:
+    for i, line in enumerate(calm):
+        field = line.rstrip(b"\n").split(b"\t")
+        picture = base64.b64decode(field[6])
+        if i % 4 == 1:  # bytes of nothing between two segments
+            end = 4 + int.from_bytes(picture[4:6], "big")
+            picture = picture[:end] + b"\1\2\3" + picture[end:]
+        out.write(b"\t".join(field[:6] + [base64.b64encode(picture)]) + b"\n")
+EOF
+    expect 0 fn-ingest calm.tsv --store calm --size 48 --json
+    says out '"warned": 0'
+    expect 0 fn-ingest grumbled.tsv --store grumbled --size 48 --json
+    says out '"warned": 3'
+    says out '"records": 12,'
+    expect 0 fn-ingest grumbled.tsv --store grumbled --size 48
+    says out "decoded with warnings, and taken: 3"
+    grep -q '"warned": 3' grumbled/provenance.json
+    for i in 1 2; do expect 0 fn-ingest grumbled.tsv --store g --size 48 --part $i/2 -q; done
+    expect 0 fn-ingest --join g.1-of-2 g.2-of-2 --store joined --json
+    says out '"warned": 3'
+    expect 0 fn-ingest grumbled.tsv --dry-run --size 48 --json
+    says out '"warned": 3'
+fi

@@ -50,6 +50,31 @@ for of in 1 5 14; do
     rm -r one
 done
 
+# ---- what can only be read from its start: every n-th row or picture; any number of threads ----
+gzip -k faces.tsv
+tar -cf people.tar --sort=name people
+for of in 1 2 3 4 5 6 7; do
+    for i in $(seq $of); do
+        expect 0 fn-ingest faces.tsv.gz --store z $options --part $i/$of --threads $((i + 1))
+    done
+    expect 0 fn-ingest --join z.*-of-$of --store one -q
+    joined single
+    rm -r one z.*
+done
+for threads in 1 2 3 5 8; do
+    expect 0 fn-ingest faces.tsv.gz --store one $options --threads $threads
+    joined single
+    rm -r one
+done
+for of in 2 5; do
+    for i in $(seq $of); do
+        expect 0 fn-ingest people.tar --store z --size 48 -q --part $i/$of
+    done
+    expect 0 fn-ingest --join z.*-of-$of --store one -q
+    joined tree
+    rm -r one z.*
+done
+
 # ---- interrupted, again and again ----
 for delay in 0.01 0.02 0.03 0.04 0.05 0.1; do
     timeout -s INT $delay fn-ingest faces.tsv --store q $options --part 2/3 2>>stopped || true
@@ -86,10 +111,8 @@ done
 [ ! -e a ] || exit 1
 
 # ---- what cannot be divided, what does not fit ----
-gzip -k faces.tsv
-expect 2 fn-ingest faces.tsv.gz --store a --part 1/2
-says err "plain TSV files and trees"
 expect 2 fn-ingest - --store a --part 1/2 <faces.tsv
+says err "stdin"
 expect 2 fn-ingest people faces.tsv --part 1/2
 expect 2 fn-ingest people --part 1/2 --limit 3
 expect 2 fn-ingest --join p.*-of-2 --size 48
