@@ -2,18 +2,20 @@
 /* fn-eval: the LFW evaluation of a trained network. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/args.h"
 #include "base/log.h"
 #include "kernels/start.h"
+#include "train/eval_page.h"
 #include "train/infer_args.h"
 #include "train/lfw_run.h"
 
 struct options {
     struct fn_common common;
     struct fn_infer_args infer;
-    const char *store, *lfw_dir, *boxes, *pairs;
+    const char *store, *lfw_dir, *boxes, *pairs, *report;
     int64_t folds, metric;
     int flip, subtract_mean;
 };
@@ -21,6 +23,9 @@ struct options {
 static struct options o = {.pairs = "data/pairs.txt", /* as in validate_on_lfw of the original */
                            .infer = {.device = "auto", .batch = 100, .workers = 1},
                            .folds = 10};
+
+static int typed_count;
+static char **typed; /* the process' own words */
 
 static struct fn_arg args[] = {
     FN_INFER_ARGS(&o.infer),
@@ -72,6 +77,11 @@ static struct fn_arg args[] = {
     {.name = "distance_metric", .kind = FN_ARG_INT, .value = &o.metric, .max = 1},
     {.name = "use_flipped_images", .kind = FN_ARG_FLAG, .value = &o.flip},
     {.name = "subtract_mean", .kind = FN_ARG_FLAG, .value = &o.subtract_mean},
+    {.name = "report",
+     .kind = FN_ARG_STRING,
+     .value = &o.report,
+     .metavar = "FILE.html",
+     .help = "write a page to look at in a browser: ROC, distances, folds, the hardest pairs"},
     FN_COMMON_ARGS(&o.common),
     {.kind = FN_ARG_FLAG},
 };
@@ -148,6 +158,26 @@ static int print_json(const struct fn_lfw_run *run, const struct fn_lfw_result *
     return rc;
 }
 
+static int put_page(const struct fn_infer *infer, const struct fn_lfw_run *run,
+                    const struct fn_lfw_result *result)
+{
+    char *command = fn_args_command(&tool, typed_count, typed);
+    const struct fn_eval_page page = {.model = o.infer.model,
+                                      .pairs = o.pairs,
+                                      .pictures = o.store ? o.store : o.lfw_dir,
+                                      .device = infer->be->info(infer->dev)->device,
+                                      .command = command,
+                                      .flip = o.flip,
+                                      .run = run,
+                                      .result = result};
+    int rc = command ? fn_eval_page(&page, o.report)
+                     : fn_fail(FN_ENOMEM, "no memory for the command line");
+    if (!rc)
+        fn_info("%s: open it in a browser", o.report);
+    free(command);
+    return rc;
+}
+
 static int evaluate(struct fn_infer *infer, const struct fn_infer_options *options)
 {
     const struct fn_lfw_run_options run_options = {o.pairs,
@@ -172,6 +202,8 @@ static int evaluate(struct fn_infer *infer, const struct fn_infer_options *optio
         rc = print_json(run, &result);
     else if (!rc)
         print_result(&result);
+    if (!rc && o.report)
+        rc = put_page(infer, run, &result);
     fn_lfw_result_free(&result);
     fn_lfw_run_close(&run);
     return rc;
@@ -194,6 +226,8 @@ int main(int argc, char **argv)
     const char **operands = NULL;
     size_t count = 0;
     int rc;
+    typed_count = argc;
+    typed = argv;
     fn_start(argv);
     fn_signals_setup();
     fn_log_setup(tool.name, FN_LOG_NORMAL);

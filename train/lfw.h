@@ -101,6 +101,9 @@ struct fn_lfw_result {
     char note[400];
 };
 
+/* The fold in which a pair is held out; folds <= pairs. */
+int fn_lfw_fold_of(size_t pairs, int folds, size_t pair);
+
 /* embeddings: (lfw->images, dims) rows, with flips both halves concatenated. All arithmetic in
  * double. 6,000 pairs of 1,024 numbers, 10 folds, mean subtracted: a fraction of a second.
  * FN_EUSAGE: folds or metric out of range; FN_EFORMAT: an embedding that is not finite.

@@ -42,6 +42,12 @@ static size_t fold_begin(size_t n, int folds, int k)
     return f * base + (f < more ? f : more);
 }
 
+int fn_lfw_fold_of(size_t n, int folds, size_t pair)
+{
+    size_t base = n / (size_t)folds, more = n % (size_t)folds, larger = more * (base + 1);
+    return (int)(pair < larger ? pair / (base + 1) : more + (pair - larger) / base);
+}
+
 static const float *side(const struct eval *e, size_t pair, int which)
 {
     return e->embeddings + (size_t)e->lfw->pair[2 * pair + (size_t)which] * e->dims;
