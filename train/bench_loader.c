@@ -17,6 +17,7 @@ enum {
     PIECE = 256, /* images between two looks at the clock */
     PART_IMAGES = 1000,
     PART_TURNS = 9,
+    USUAL_BATCH = 90 /* for --batch_size auto, which only the device can tell */
 };
 #define TURN_S 0.7
 
@@ -364,9 +365,10 @@ int fn_bench_loader(const struct fn_train_options *o, FILE *out)
     struct bench b = {.run = run,
                       .augment = {(int)o->image_size, o->random_crop, o->random_flip,
                                   o->random_rotate, (uint64_t)o->seed},
-                      .n = (int)o->batch_size,
+                      .n = o->batch_size ? (int)o->batch_size : USUAL_BATCH,
                       .workers = o->workers ? (int)o->workers : 1,
-                      .most = o->max_steps ? (double)(o->max_steps * o->batch_size) : 1e12};
+                      .most = o->max_steps ? (double)o->max_steps : 1e12};
+    b.most *= b.n;
     struct result r = {0};
     int rc = run ? FN_OK : fn_fail(FN_ENOMEM, "no memory for a run");
     if (rc)

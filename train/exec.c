@@ -262,6 +262,8 @@ const char *fn_profile_name(int row)
 void fn_exec_profile(struct fn_exec *x, struct fn_profile *profile)
 {
     x->profile = profile;
+    if (profile)
+        profile->node = -1;
 }
 
 double fn_profile_begin(struct fn_exec *x)
@@ -271,10 +273,15 @@ double fn_profile_begin(struct fn_exec *x)
 
 int fn_profile_end(struct fn_exec *x, int row, double begin, int rc)
 {
-    if (rc || !x->profile)
+    struct fn_profile *p = x->profile;
+    double seconds;
+    if (rc || !p)
         return rc;
     rc = x->model->be->sync(x->model->dev);
-    x->profile->seconds[row] += fn_now() - begin;
-    x->profile->calls[row]++;
+    seconds = fn_now() - begin;
+    p->seconds[row] += seconds;
+    p->calls[row]++;
+    if (p->node_seconds && p->node >= 0)
+        p->node_seconds[p->node][row] += seconds;
     return rc;
 }

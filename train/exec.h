@@ -93,6 +93,9 @@ enum fn_profile_row {
 struct fn_profile {
     double seconds[FN_PROFILE_COUNT];
     uint64_t calls[FN_PROFILE_COUNT];
+    /* The same of every node, [net->node_count][FN_PROFILE_COUNT]; NULL where not wanted. */
+    double (*node_seconds)[FN_PROFILE_COUNT];
+    int node; /* being run, -1: none; the walks set it */
 };
 const char *fn_profile_name(int row);
 void fn_exec_profile(struct fn_exec *exec, struct fn_profile *profile);

@@ -2,6 +2,12 @@
 /* The walks: every node forward, every node backward. */
 #include "train/exec_parts.h"
 
+static void now_at(struct fn_exec *x, int node)
+{
+    if (x->profile)
+        x->profile->node = node;
+}
+
 static int forward_node(struct fn_exec *x, const struct fn_node *node, struct fn_unit *u,
                         double keep)
 {
@@ -91,10 +97,12 @@ int fn_exec_forward(struct fn_exec *x, double keep)
 {
     const struct fn_net *net = x->model->net;
     for (size_t i = 0; i < net->node_count; i++) {
+        now_at(x, (int)i);
         int rc = forward_node(x, &net->nodes[i], &x->units[i], keep);
         if (rc)
             return fn_fail_in(rc, "%s", net->nodes[i].name);
     }
+    now_at(x, -1);
     return FN_OK;
 }
 
@@ -111,10 +119,12 @@ int fn_exec_backward(struct fn_exec *x, double keep)
 {
     const struct fn_net *net = x->model->net;
     for (size_t i = net->node_count; i-- > 0;) {
+        now_at(x, (int)i);
         int rc = backward_node(x, &net->nodes[i], &x->units[i], x->layout.node[i].accumulate, keep);
         if (rc)
             return fn_fail_in(rc, "%s, backward", net->nodes[i].name);
     }
+    now_at(x, -1);
     return FN_OK;
 }
 

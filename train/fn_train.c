@@ -9,6 +9,7 @@
 #include "train/bench_loader.h"
 #include "train/run.h"
 #include "train/run_page.h"
+#include "train/run_profile.h"
 
 /* A line a figure on stdout, or all of it as JSON. */
 static int report(const struct fn_run *run, int as_json)
@@ -82,6 +83,7 @@ int main(int argc, char **argv)
                                                                 : FN_LOG_NORMAL);
         rc = o->selftest       ? fn_run_selftest(o)
              : o->bench_loader ? fn_bench_loader(o, stdout)
+             : o->profile      ? fn_run_profile(o, stdout)
              : o->report       ? put_page(o)
                                : train(o, checkpoint);
     }

@@ -33,14 +33,15 @@ static int open_state(struct fn_run *r)
     return FN_OK;
 }
 
-int fn_run_open(struct fn_run **out, const struct fn_train_options *o, const char *checkpoint)
+/* A run with nothing open yet; NULL: out of memory. */
+static struct fn_run *make(const struct fn_train_options *o, const char *checkpoint)
 {
     struct fn_run *r = calloc(1, sizeof *r);
     struct fn_run_figures *f;
-    int rc;
-    *out = NULL;
-    if (!r)
-        return fn_fail(FN_ENOMEM, "no memory for a run");
+    if (!r) {
+        fn_fail(FN_ENOMEM, "no memory for a run");
+        return NULL;
+    }
     r->o = o;
     r->loss = !strcmp(o->loss, "triplet") ? &fn_run_triplet : &fn_run_softmax;
     r->resumed = checkpoint;
@@ -49,6 +50,15 @@ int fn_run_open(struct fn_run **out, const struct fn_train_options *o, const cha
     f = &r->figures;
     f->loss = f->accuracy = f->validation_loss = f->validation_xent = NAN;
     f->validation_accuracy = f->lfw_accuracy = f->lfw_val = NAN;
+    return r;
+}
+
+int fn_run_open(struct fn_run **out, const struct fn_train_options *o, const char *checkpoint)
+{
+    struct fn_run *r = *out = make(o, checkpoint);
+    int rc;
+    if (!r)
+        return FN_ENOMEM;
     rc = open_state(r);
     if (!rc)
         rc = fn_run_data_open(r);
@@ -74,6 +84,17 @@ int fn_run_open(struct fn_run **out, const struct fn_train_options *o, const cha
     if (rc)
         fn_run_close(&r);
     *out = r;
+    return rc;
+}
+
+int fn_run_open_bare(struct fn_run **out, const struct fn_train_options *o)
+{
+    struct fn_run *r = *out = make(o, NULL);
+    int rc = r ? open_state(r) : FN_ENOMEM;
+    if (!rc)
+        rc = fn_run_data_open(r);
+    if (!rc)
+        rc = fn_run_net_open(r);
     return rc;
 }
 

@@ -133,6 +133,9 @@ struct fn_run {
     int saved; /* a checkpoint of the current step is on disk */
 };
 
+/* run.c: data, device and network of a run that leaves no folder: no logs, no rings, no state. */
+int fn_run_open_bare(struct fn_run **run, const struct fn_train_options *options);
+
 /* run_folder.c */
 int fn_run_folder_open(struct fn_run *r); /* makes or finds the folders, locks, arguments.txt */
 void fn_run_folder_close(struct fn_run *r);

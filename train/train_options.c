@@ -130,6 +130,8 @@ struct fn_arg fn_train_args[] = {
     FLAG("deterministic", deterministic,
          "on a GPU take only algorithms that give the same bits every time"),
     FLAG("no_graph", no_graph, "on a GPU start every operation by itself: slower, the same bits"),
+    FLAG("profile", profile,
+         "time every kind of operation and every layer for a few steps, and leave nothing"),
     FLAG("selftest", selftest,
          "compare all operations of the device with plain loops, print errors and speeds, and end"),
     TEXT("model_def", model_def, "NAME", "the network"),

@@ -29,7 +29,7 @@ struct fn_train_options {
     int64_t image_size, embedding_size, batch_size, epoch_size, max_epochs, max_steps, seed;
     /* batch_size: 0 for auto, until the network is planned */
     int64_t save_every; /* steps; 0: at the end of epochs only */
-    int allow_tf32, deterministic, no_graph, selftest;
+    int allow_tf32, deterministic, no_graph, selftest, profile;
     /* pictures */
     int random_crop, random_flip, random_rotate, fixed;
     int64_t workers; /* 0: 4 with a GPU, else 1 */

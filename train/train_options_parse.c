@@ -37,7 +37,7 @@ static const char *const paths[] = {"store",         "data_dir", "lfw_pairs",
                                     "logs_base_dir", "work_dir", "filter_filename"};
 /* Of this command, not of the run. */
 static const char *const passing[] = {"resume", "threads", "no_graph", "selftest", "bench_loader",
-                                      "report", "quiet",   "verbose",  "json"};
+                                      "report", "profile", "quiet",    "verbose",  "json"};
 
 static struct fn_train_state recorded; /* its options' texts are pointed to by the values */
 static const char **operands;
