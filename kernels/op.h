@@ -77,7 +77,8 @@ struct fn_step {
     uint64_t seed;
     uint64_t step; /* of dropout's fn_rng address: updates done before this one */
     double lr;
-    uint64_t t; /* 1-based count of updates for ADAM and the EMA; this one included */
+    uint64_t t;     /* 1-based count of updates for ADAM and the EMA; this one included */
+    uint64_t first; /* of dropout's address: image of the batch that row 0 is (batches in parts) */
 };
 
 /* Losses gather on the device between two losses_post calls. Sums are divided as said at the ops.
@@ -89,6 +90,8 @@ enum fn_loss {
     FN_LOSS_NORM,     /* mean of the prelogits norm, without its factor */
     FN_LOSS_TRIPLET,  /* mean hinge */
     FN_LOSS_ACTIVE,   /* number of triplets with a positive hinge */
+    FN_LOSS_SPREAD,   /* mean squared distance of two rows of a triplet batch */
+    FN_LOSS_GRADIENT, /* global norm of the gradient before clip */
     FN_LOSS_DECAY, /* weight_decay * sum w^2 / 2, with its factor, of the weights before the update
                     */
     FN_LOSS_BAD,   /* number of not-finite values that check_finite met */
@@ -117,6 +120,32 @@ struct fn_conv; /* a plan */
 
 /* Saved by the forward pass in training, used by the backward pass and by update_moving:
  * mean[c], then var[c] (biased, over n, h, w), param scalars. */
+
+/* Batch norm's mode; or of these. */
+enum fn_bn_mode {
+    FN_BN_RELU = 1,
+    FN_BN_FIXED = 2 /* backward: the statistics are constants, as a frozen layer's moving ones */
+};
+
+/* ---- margins -------------------------------------------------------------------------------- */
+/* What softmax sees of a row x, s being the scale and m the margin: with a kind, x are cosines and
+ *
+ *     u_k = s x_k, but the label's:
+ *     ARC   s cos(theta + m), theta = acos x_label; s (x_label - m sin m) where theta > pi - m
+ *     COS   s (x_label - m)
+ *
+ * cos(theta + m) = x cos m - sqrt(max(1 - x^2, FN_MARGIN_SINE2)) sin m: where the constant was
+ * taken (0.06 degrees around 0 and pi), the slope is that of the first term alone. */
+enum fn_margin_kind { FN_MARGIN_NONE = 0 /* u = x */, FN_MARGIN_ARC, FN_MARGIN_COS };
+#define FN_MARGIN_SINE2                                                                            \
+    1e-6 /* ours: 1 - x^2 in fp32 is noise below, and the slope without bound                      \
+          */
+struct fn_margin {
+    int kind; /* enum fn_margin_kind */
+    double scale, margin;
+    double
+        smoothing; /* e in [0, 1): the targets are 1 - e for the label, plus e / classes for all */
+};
 
 /* ---- optimizer ------------------------------------------------------------------------------ */
 enum fn_optimizer { FN_ADAGRAD = 0, FN_ADADELTA, FN_ADAM, FN_RMSPROP, FN_MOM, FN_OPTIMIZER_COUNT };
@@ -228,10 +257,11 @@ struct fn_backend {
      * training, the moving ones in evaluation. z may be a slice, or y itself. */
     int (*bn_forward)(struct fn_dev *dev, const struct fn_tensor *y, const void *stats,
                       const void *beta, int relu, const struct fn_tensor *z);
-    /* Training only; stats are the batch's, the gradient goes through them. dbeta[c] overwritten.
-     * dy may be y's own buffer, or dz's. */
+    /* Training only; stats are the batch's, the gradient goes through them; with FN_BN_FIXED they
+     * are constants. mode: or of enum fn_bn_mode. dbeta[c] overwritten. dy may be y's own buffer,
+     * or dz's. */
     int (*bn_backward)(struct fn_dev *dev, const struct fn_tensor *dz, const struct fn_tensor *y,
-                       const void *stats, const void *beta, int relu, const struct fn_tensor *dy,
+                       const void *stats, const void *beta, int mode, const struct fn_tensor *dy,
                        void *dbeta);
 
     /* out = x + scale * (up + bias), then ReLU where relu; bias[c]. out may be x or up. */
@@ -258,8 +288,8 @@ struct fn_backend {
                             const struct fn_tensor *dx);
 
     /* y = x * m / keep, m = 1 where fn_rng_unit(fn_rng(seed, step, i, FN_RNG_DROPOUT)) < keep, else
-     * 0; i = element of the plain (n, c) array. Forward, and backward with the gradients. x may be
-     * y. Only (n, 1, 1, c). keep in (0, 1]. */
+     * 0; i = element of the plain (n, c) array, from fn_step's first row on. Forward, and backward
+     * with the gradients. x may be y. Only (n, 1, 1, c). keep in (0, 1]. */
     int (*dropout)(struct fn_dev *dev, const struct fn_tensor *x, double keep,
                    const struct fn_tensor *y);
 
@@ -272,7 +302,7 @@ struct fn_backend {
                        const struct fn_tensor *dy, const struct fn_tensor *dx, int accumulate,
                        void *dw, void *db);
 
-    /* e = x * rsqrt(max(sum x^2, 1e-10)), by row. */
+    /* e = x * rsqrt(max(sum x^2, 1e-10)), by row. dx may be de. */
     int (*l2norm_forward)(struct fn_dev *dev, const struct fn_tensor *x, const struct fn_tensor *e);
     int (*l2norm_backward)(struct fn_dev *dev, const struct fn_tensor *x,
                            const struct fn_tensor *de, const struct fn_tensor *dx, int accumulate);
@@ -283,6 +313,11 @@ struct fn_backend {
      * gradient 0. */
     int (*softmax_xent)(struct fn_dev *dev, const struct fn_tensor *logits, const int32_t *labels,
                         int count, int backward);
+    /* The same with margins and smoothed labels: loss = log sum exp u - sum of target u. The rows
+     * are overwritten, with `backward` by the gradient with respect to x, else by anything.
+     * FN_LOSS_CORRECT is by x, without the margin: what the head would answer. */
+    int (*margin_xent)(struct fn_dev *dev, const struct fn_tensor *x, const int32_t *labels,
+                       int count, const struct fn_margin *rule, int backward);
     /* FN_LOSS_CENTER = mean over count x d of (x - c_label)^2; dx += factor * 2 (x - c) / (count d)
      * where dx is not NULL. centers: (classes, d) param scalars, not moved here. */
     int (*center_loss)(struct fn_dev *dev, const struct fn_tensor *x, const int32_t *labels,
@@ -296,7 +331,8 @@ struct fn_backend {
     int (*norm_loss)(struct fn_dev *dev, const struct fn_tensor *x, int count, double p,
                      double factor, const struct fn_tensor *dx);
     /* Rows 3k, 3k+1, 3k+2: anchor, positive, negative; count a multiple of 3.
-     * FN_LOSS_TRIPLET = mean over triplets of max(|a-p|^2 - |a-n|^2 + alpha, 0); de is written. */
+     * FN_LOSS_TRIPLET = mean over triplets of max(|a-p|^2 - |a-n|^2 + alpha, 0); de is written.
+     * FN_LOSS_SPREAD: of the count rows. */
     int (*triplet_loss)(struct fn_dev *dev, const struct fn_tensor *e, int count, double alpha,
                         const struct fn_tensor *de);
     /* d2 (n, n) floats on the host: squared Euclidean distances of all rows. Waits. */
@@ -306,6 +342,12 @@ struct fn_backend {
      * FN_LOSS_BAD; update, update_moving and center_update that follow in this step then do
      * nothing. */
     int (*check_finite)(struct fn_dev *dev, const void *grad, size_t count);
+    /* y = a y + b x, `count` param scalars; a = 0: y may hold anything. x may be y. */
+    int (*combine)(struct fn_dev *dev, void *y, double a, const void *x, double b, size_t count);
+    /* FN_LOSS_GRADIENT = square root of the sum of grad^2 over all groups that are not frozen;
+     * where it is above `most`, the gradient is scaled to that norm. After check_finite: does
+     * nothing when that met a bad value in this step. */
+    int (*clip)(struct fn_dev *dev, const struct fn_params *params, double most);
     /* One pass over all parameters: weight decay (and FN_LOSS_DECAY), the optimizer's rule with
      * fn_step's lr and t, EMA of everything, moving statistics included. */
     int (*update)(struct fn_dev *dev, const struct fn_params *params, const struct fn_update *rule);

@@ -168,7 +168,7 @@ static int some_ops(struct fn_probe *p, const struct fn_tensor *x, const struct 
  * recording. */
 static void run_recorded(struct fn_probe *p, int unused)
 {
-    const struct fn_step first = {3, 4, 0.1, 5}, second = {3, 5, 0.2, 6};
+    const struct fn_step first = {3, 4, 0.1, 5, 0}, second = {3, 5, 0.2, 6, 0};
     const struct fn_tensor x = fn_probe_rows(p, 9, 37, 1, 1), e = fn_probe_rows(p, 9, 37, 2, 1);
     const struct fn_tensor de = fn_probe_rows(p, 9, 37, 3, 1);
     struct fn_recording *recording = NULL;

@@ -116,7 +116,7 @@ const int32_t *fn_probe_labels(struct fn_probe *p, int count, int classes)
 
 void fn_probe_step(struct fn_probe *p)
 {
-    const struct fn_step step = {3, 11, 0.05, 12};
+    const struct fn_step step = {3, 11, 0.05, 12, 0};
     if (!p->rc)
         p->rc = p->be->step_begin(p->dev, &step);
 }

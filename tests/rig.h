@@ -22,7 +22,7 @@ struct rig {
     int32_t *labels; /* (n), FN_MEM_HOST */
     const uint8_t *dev_images;
     const int32_t *dev_labels;
-    size_t image_bytes;
+    size_t image_bytes, n; /* n: of a batch */
 };
 
 struct rig_options {
@@ -30,15 +30,16 @@ struct rig_options {
     int image_size, embedding, classes, n, training, head, optimizer, ema;
 };
 
-/* 0: this backend is not here. precision: enum fn_precision. */
-static inline int rig_open_in(struct rig *r, const struct rig_options *o, int precision)
+/* With a model of one's own; the exec is for n images. 0: this backend is not here. precision: enum
+ * fn_precision. */
+static inline int rig_open_with(struct rig *r, const struct rig_options *o,
+                                const struct fn_model_options *model, int n_exec, int precision)
 {
     /* A small network is not worth two threads, and they wait for each other on a busy machine. */
     const struct fn_dev_options dev = {.threads = strcmp(o->network, "shrunken") ? 2 : 1,
                                        .precision = precision};
     const struct fn_net_options net = {o->network, o->image_size, o->embedding, o->classes};
-    const struct fn_model_options model = {o->training, o->optimizer, o->ema};
-    const struct fn_exec_options exec = {o->n, o->training, o->head};
+    const struct fn_exec_options exec = {n_exec, o->training, o->head};
     size_t n = (size_t)o->n;
     int rc;
     memset(r, 0, sizeof *r);
@@ -49,13 +50,22 @@ static inline int rig_open_in(struct rig *r, const struct rig_options *o, int pr
     }
     assert_ok(rc);
     assert_ok(fn_net_open(&r->net, &net));
-    assert_ok(fn_model_open(&r->model, r->net, r->be, r->dev, &model));
+    assert_ok(fn_model_open(&r->model, r->net, r->be, r->dev, model));
     assert_ok(fn_exec_open(&r->exec, r->model, &exec));
     assert_ok(fn_model_commit(r->model, NULL, 0, 0));
+    r->n = n;
     r->image_bytes = (size_t)o->image_size * (size_t)o->image_size * 3;
     assert_ok(r->be->alloc(r->dev, n * r->image_bytes, FN_MEM_HOST, (void **)&r->images));
     assert_ok(r->be->alloc(r->dev, n * sizeof *r->labels, FN_MEM_HOST, (void **)&r->labels));
     return 1;
+}
+
+/* 0: this backend is not here. */
+static inline int rig_open_in(struct rig *r, const struct rig_options *o, int precision)
+{
+    const struct fn_model_options model = {
+        .training = o->training, .optimizer = o->optimizer, .ema = o->ema};
+    return rig_open_with(r, o, &model, o->n, precision);
 }
 
 static inline int rig_open(struct rig *r, const struct rig_options *o)
@@ -76,7 +86,7 @@ static inline void rig_close(struct rig *r)
 
 static inline void rig_upload(struct rig *r)
 {
-    size_t n = (size_t)fn_exec_get_options(r->exec)->n;
+    size_t n = r->n;
     assert_ok(r->be->batch_upload(r->dev, 0, r->images, n * r->image_bytes, r->labels, n,
                                   &r->dev_images, &r->dev_labels));
     assert_ok(r->be->batch_use(r->dev, 0));

@@ -302,7 +302,7 @@ static void fill_batch(struct rig *r, const json_t *golden, int triplet)
 static void run_case(const char *name, const struct tolerance *t)
 {
     struct fn_step_options o = step_options;
-    const struct fn_step step = {1, 0, 0.01, 1};
+    const struct fn_step step = {1, 0, 0.01, 1, 0};
     int triplet = name[0] == 'b', n = triplet ? 9 : N;
     const struct rig_options ro = {t->backend,
                                    "inception_resnet_v1",

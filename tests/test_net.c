@@ -194,7 +194,7 @@ static const struct fn_dev_info *info_of_small(const struct fn_dev *dev)
 
 static int commit_with(struct rig *r, const struct fn_backend *be, int n)
 {
-    const struct fn_model_options model = {1, FN_ADAM, 1};
+    const struct fn_model_options model = {.training = 1, .optimizer = FN_ADAM, .ema = 1};
     const struct fn_exec_options exec = {n, 1, FN_HEAD_SOFTMAX};
     const struct fn_memory_row ring = {"loader", (uint64_t)n * 100000};
     struct fn_model *m;
@@ -210,7 +210,7 @@ static int commit_with(struct rig *r, const struct fn_backend *be, int n)
 /* fn_model_fits from a plan of n, for batches up to `most`. */
 static int fits_with(struct rig *r, const struct fn_backend *be, int n, int most)
 {
-    const struct fn_model_options model = {1, FN_ADAM, 1};
+    const struct fn_model_options model = {.training = 1, .optimizer = FN_ADAM, .ema = 1};
     const struct fn_exec_options exec = {n, 1, FN_HEAD_SOFTMAX};
     const struct fn_memory_row ring = {"loader", (uint64_t)n * 100000};
     struct fn_model *m;
@@ -287,7 +287,7 @@ static const struct fn_step_options options = {
 static double loss_at(struct rig *r, int backward)
 {
     const struct fn_exec_options *o = fn_exec_get_options(r->exec);
-    const struct fn_step step = {3, 11, 0.1, 1};
+    const struct fn_step step = {3, 11, 0.1, 1, 0};
     double losses[FN_LOSS_COUNT];
     assert_ok(r->be->step_begin(r->dev, &step));
     assert_ok(fn_exec_images(r->exec, r->dev_images, options.per_image, 0));

@@ -155,7 +155,7 @@ static struct fn_step_options plain(int record)
 
 static void one_step(struct rig *r, int number, const struct fn_step_options *o)
 {
-    const struct fn_step step = {9, (uint64_t)number, 0.01 / (1 + number), (uint64_t)number + 1};
+    const struct fn_step step = {9, (uint64_t)number, 0.01 / (1 + number), (uint64_t)number + 1, 0};
     double losses[FN_LOSS_COUNT];
     toy.options = o;
     assert_ok(fn_step_train(r->exec, &step, r->dev_images, r->dev_labels, o));

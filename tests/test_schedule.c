@@ -127,11 +127,26 @@ static void staircase(void **state)
     assert_true(fabs(fn_staircase(0.1, 0.9, 2, 10, 79) - 0.1 * 0.9 * 0.9 * 0.9) < 1e-16);
 }
 
+static void ramp(void **state)
+{
+    const struct fn_ramp none = {0, 0, 0}, warm = {4, 0, 0}, both = {10, 30, 0.2}, sole = {0, 8, 0};
+    (void)state;
+    assert_true(fn_ramp_share(&none, 0) == 1 && fn_ramp_share(&none, 1000000) == 1);
+    for (int i = 0; i < 6; i++)
+        assert_true(fn_ramp_share(&warm, (uint64_t)i) == (i < 4 ? (i + 1) / 4.0 : 1));
+    assert_true(fn_ramp_share(&both, 9) == 1 && fn_ramp_share(&both, 10) == 1);
+    assert_true(fabs(fn_ramp_share(&both, 20) - 0.6) < 1e-15); /* half way */
+    assert_true(fabs(fn_ramp_share(&both, 15) - (0.2 + 0.4 * (1 + sqrt(0.5)))) < 1e-15);
+    assert_true(fabs(fn_ramp_share(&both, 30) - 0.2) < 1e-15);
+    assert_true(fabs(fn_ramp_share(&both, 1000) - 0.2) < 1e-15); /* and so it stays */
+    assert_true(fn_ramp_share(&sole, 0) == 1 && fabs(fn_ramp_share(&sole, 8)) < 1e-15);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(originals), cmocka_unit_test(manners),   cmocka_unit_test(bad_lines),
-        cmocka_unit_test(files),     cmocka_unit_test(staircase),
+        cmocka_unit_test(files),     cmocka_unit_test(staircase), cmocka_unit_test(ramp),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,7 +49,7 @@ static int open_rig(struct rig *r, const char *backend, int head)
 
 static void train_step(struct rig *r, uint64_t step, double *losses)
 {
-    const struct fn_step s = {7, step, 0.02, step + 1};
+    const struct fn_step s = {7, step, 0.02, step + 1, 0};
     draw_batch(r, step);
     if (fn_exec_get_options(r->exec)->head == FN_HEAD_TRIPLET)
         for (int i = 0; i < N;
@@ -119,7 +119,7 @@ static void check_not_finite(const char *backend)
     after = malloc(most * sizeof *after);
     assert_true(before && after);
     for (size_t i = 0; i < r.net->param_count; i += 7) {
-        const struct fn_step s = {7, 1, 0.02, 2};
+        const struct fn_step s = {7, 1, 0.02, 2, 0};
         size_t bias = (size_t)fn_net_find(r.net, "logits.bias");
         float b[CLASSES];
         assert_ok(fn_model_get(r.model, FN_ARENA_W, i, before, FN_F64));

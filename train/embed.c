@@ -140,7 +140,7 @@ static int embed_batch(struct fn_embed *e, const struct fn_batch *batch)
 int fn_embed_run(struct fn_embed *e, const struct fn_order *order, fn_embed_sink *sink,
                  void *context)
 {
-    const struct fn_step step = {0, 0, 0, 1};
+    const struct fn_step step = {.t = 1};
     struct fn_loader_job job = {
         .order = *order, .augment = {.size = e->size}, .on_bad = FN_BAD_MARK};
     struct fn_batch batch;

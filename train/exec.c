@@ -75,7 +75,7 @@ static int make_moving(struct fn_exec *x)
         const struct fn_node *node = &net->nodes[i];
         const struct fn_buffer *out = &net->buffers[node->out.buffer];
         double samples = (double)x->options.n * out->h * out->w;
-        if (node->moving < 0)
+        if (node->moving < 0 || x->model->frozen[node->moving])
             continue;
         x->moving[x->moving_count++] = (struct fn_moving_group){
             x->model->begin[node->moving], node->out.c, samples / (samples > 1 ? samples - 1 : 1)};
@@ -209,11 +209,26 @@ static void bind_node(struct fn_exec *x, size_t i)
         u->bias = fn_model_at(m, FN_ARENA_W, (size_t)node->bias);
     }
     if (node->weight >= 0 && training) {
-        u->dw = fn_model_at(m, FN_ARENA_GRAD, (size_t)node->weight);
+        if (!m->frozen[node->weight])
+            u->dw = fn_model_at(m, FN_ARENA_GRAD, (size_t)node->weight);
         u->dbias = fn_model_at(m, FN_ARENA_GRAD, (size_t)node->bias);
     }
-    if (node->moving >= 0)
-        u->stats = fn_model_at(m, training ? FN_ARENA_BATCH : FN_ARENA_W, (size_t)node->moving);
+    if (node->moving >= 0) {
+        u->fixed = training && m->frozen[node->moving];
+        u->stats = fn_model_at(m, training && !u->fixed ? FN_ARENA_BATCH : FN_ARENA_W,
+                               (size_t)node->moving);
+    }
+}
+
+/* With a head alone to train there is no node: the count of them. */
+static size_t first_trained(const struct fn_model *m)
+{
+    size_t i = 0;
+    while (i < m->net->node_count &&
+           (m->net->nodes[i].weight < 0 ||
+            (m->frozen[m->net->nodes[i].weight] && m->frozen[m->net->nodes[i].bias])))
+        i++;
+    return i;
 }
 
 void fn_exec_bind(struct fn_exec *x)
@@ -221,6 +236,7 @@ void fn_exec_bind(struct fn_exec *x)
     const struct fn_net *net = x->model->net;
     for (size_t i = 0; i < net->node_count; i++)
         bind_node(x, i);
+    x->first = first_trained(x->model);
     x->image = tensor_of(x, x->layout.value, 0, 0, net->buffers[0].c);
     for (int i = 0; i < FN_ROWS_COUNT; i++) {
         int d = i == FN_ROWS_LOGITS ? net->classes : net->embedding_size;

@@ -148,7 +148,8 @@ static void head_ticks(struct maker *k)
         l->rows[FN_ROWS_D_PRELOGITS] = l->grad[net->prelogits];
         touch(k, l->rows[FN_ROWS_D_PRELOGITS], head);
     }
-    if (k->o->training && k->o->head == FN_HEAD_TRIPLET) {
+    if (k->o->training && (k->o->head == FN_HEAD_TRIPLET ||
+                           (k->o->head == FN_HEAD_SOFTMAX && k->m->options.normalized))) {
         l->rows[FN_ROWS_D_EMBEDDINGS] = add_span(k, buffer_bytes(k, 1, 1, net->embedding_size));
         touch(k, l->rows[FN_ROWS_D_EMBEDDINGS], head);
     }

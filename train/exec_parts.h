@@ -42,8 +42,10 @@ struct fn_unit {
     struct fn_tensor x, y, z, skip; /* y: what the convolution writes; z: the node's result */
     struct fn_tensor dx, dy, dz, dskip;
     uint8_t *index;
-    void *w, *bias, *stats; /* stats: the batch's in training, the moving ones in evaluation */
-    void *dw, *dbias;
+    /* stats: the batch's in training, the moving ones in evaluation and where `fixed` */
+    void *w, *bias, *stats;
+    void *dw, *dbias; /* dw NULL: its weights are frozen */
+    int fixed;        /* training, but the batch norm is frozen */
 };
 
 /* A training step as it was run last, and its recording. */
@@ -61,6 +63,7 @@ struct fn_exec {
     struct fn_exec_options options;
     struct fn_layout layout;
     struct fn_unit *units; /* [net->node_count] */
+    size_t first; /* the first node with something to train: the backward walk ends there */
     struct fn_tensor image, rows[FN_ROWS_COUNT];
     struct fn_moving_group *moving;
     size_t moving_count, workspace_bytes;
@@ -70,6 +73,9 @@ struct fn_exec {
 void fn_exec_close(struct fn_exec **exec);
 /* After the model's memory is there. */
 void fn_exec_bind(struct fn_exec *exec);
+
+/* model_freeze.c: fills model->frozen. */
+int fn_model_freeze(struct fn_model *model, const char *pattern);
 
 /* The first exec decides where every parameter lies; later ones must want the same sizes. */
 int fn_model_place(struct fn_model *model, const struct fn_exec *exec);

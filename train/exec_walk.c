@@ -13,7 +13,7 @@ static int forward_node(struct fn_exec *x, const struct fn_node *node, struct fn
 {
     const struct fn_backend *be = x->model->be;
     struct fn_dev *dev = x->model->dev;
-    void *stats = x->options.training ? u->stats : NULL;
+    void *stats = x->options.training && !u->fixed ? u->stats : NULL;
     switch (node->kind) {
     case FN_NODE_CONV:
         FN_RUN(x, FN_PROFILE_CONV_FORWARD,
@@ -44,17 +44,18 @@ static int forward_node(struct fn_exec *x, const struct fn_node *node, struct fn
     return FN_OK;
 }
 
+/* last: nothing before it is trained. */
 static int backward_node(struct fn_exec *x, const struct fn_node *node, struct fn_unit *u,
-                         int accumulate, double keep)
+                         int accumulate, double keep, int last)
 {
     const struct fn_backend *be = x->model->be;
     struct fn_dev *dev = x->model->dev;
-    const struct fn_tensor *dx = u->dx.data ? &u->dx : NULL; /* the first layer has none */
+    const struct fn_tensor *dx = u->dx.data && !last ? &u->dx : NULL;
+    int mode = (node->relu ? FN_BN_RELU : 0) | (u->fixed ? FN_BN_FIXED : 0);
     switch (node->kind) {
     case FN_NODE_CONV:
-        FN_RUN(
-            x, FN_PROFILE_BN_BACKWARD,
-            be->bn_backward(dev, &u->dz, &u->y, u->stats, u->bias, node->relu, &u->dy, u->dbias));
+        FN_RUN(x, FN_PROFILE_BN_BACKWARD,
+               be->bn_backward(dev, &u->dz, &u->y, u->stats, u->bias, mode, &u->dy, u->dbias));
         FN_RUN(x, FN_PROFILE_CONV_BACKWARD,
                be->conv_backward(dev, u->plan, &u->x, u->w, &u->dy, dx, accumulate, u->dw));
         break;
@@ -76,9 +77,8 @@ static int backward_node(struct fn_exec *x, const struct fn_node *node, struct f
             FN_RUN(x, FN_PROFILE_FC, be->dropout(dev, &u->dz, keep, dx));
         break;
     default: /* FC */
-        FN_RUN(
-            x, FN_PROFILE_FC,
-            be->bn_backward(dev, &u->dz, &u->y, u->stats, u->bias, node->relu, &u->dy, u->dbias));
+        FN_RUN(x, FN_PROFILE_FC,
+               be->bn_backward(dev, &u->dz, &u->y, u->stats, u->bias, mode, &u->dy, u->dbias));
         FN_RUN(x, FN_PROFILE_FC,
                be->fc_backward(dev, &u->x, u->w, &u->dy, dx, accumulate, u->dw, NULL));
     }
@@ -118,9 +118,10 @@ int fn_exec_embed(struct fn_exec *x)
 int fn_exec_backward(struct fn_exec *x, double keep)
 {
     const struct fn_net *net = x->model->net;
-    for (size_t i = net->node_count; i-- > 0;) {
+    for (size_t i = net->node_count; i-- > x->first;) {
         now_at(x, (int)i);
-        int rc = backward_node(x, &net->nodes[i], &x->units[i], x->layout.node[i].accumulate, keep);
+        int rc = backward_node(x, &net->nodes[i], &x->units[i], x->layout.node[i].accumulate, keep,
+                               i == x->first);
         if (rc)
             return fn_fail_in(rc, "%s, backward", net->nodes[i].name);
     }

@@ -24,7 +24,7 @@ static int open_model(struct fn_infer *f, const struct fn_infer_options *o)
 {
     const struct fn_model_record *r = &f->file->record;
     const struct fn_net_options net = {r->network, r->image_size, r->embedding, 0};
-    const struct fn_model_options model = {0, 0, 0};
+    const struct fn_model_options model = {.training = 0};
     const struct fn_exec_options exec = {o->batch, 0, FN_HEAD_NONE};
     struct fn_weights_report report;
     int rc = fn_net_open(&f->net, &net);

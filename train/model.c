@@ -19,6 +19,7 @@ int fn_model_open(struct fn_model **out, const struct fn_net *net, const struct 
                   struct fn_dev *dev, const struct fn_model_options *options)
 {
     struct fn_model *m = calloc(1, sizeof *m);
+    int rc = FN_OK;
     *out = NULL;
     if (!m)
         return no_memory();
@@ -30,11 +31,15 @@ int fn_model_open(struct fn_model **out, const struct fn_net *net, const struct 
     m->count = calloc(net->param_count, sizeof *m->count);
     m->plan = calloc(net->param_count, sizeof *m->plan);
     m->groups = calloc(net->trained_count, sizeof *m->groups);
+    m->frozen = calloc(net->param_count, sizeof *m->frozen);
     *out = m;
-    if (m->begin && m->count && m->plan && m->groups)
-        return FN_OK;
-    fn_model_close(out);
-    return no_memory();
+    if (!m->begin || !m->count || !m->plan || !m->groups || !m->frozen)
+        rc = no_memory();
+    else if (options->trainable)
+        rc = fn_model_freeze(m, options->trainable);
+    if (rc)
+        fn_model_close(out);
+    return rc;
 }
 
 static size_t aligned(size_t elements)
@@ -58,6 +63,7 @@ static void place_all(struct fn_model *m)
             m->groups[i] = (struct fn_param_group){m->begin[i], m->count[i],
                                                    kind == FN_PARAM_CONV || kind == FN_PARAM_FC, 0,
                                                    kind == FN_PARAM_CONV};
+            m->groups[i].frozen = m->frozen[i];
             m->params.trained = aligned(at);
         }
     }

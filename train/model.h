@@ -41,6 +41,12 @@ struct fn_model_options {
     int training;  /* gradients, slots, batch statistics, centers */
     int optimizer; /* enum fn_optimizer */
     int ema;
+    /* POSIX extended regular expression: parameters whose names it finds something in are trained,
+     * the others frozen; NULL: all are trained. A batch norm whose beta is frozen stays as in
+     * evaluation: it normalizes by its moving statistics, and they do not move. */
+    const char *trainable;
+    int normalized; /* the head is rows of length 1: memory for them (margins, step.h) */
+    int parts;      /* a batch is computed in so many parts: memory for their sums; 0 as 1 */
 };
 
 #define FN_MODEL_EXECS 8
@@ -51,12 +57,15 @@ struct fn_model {
     const struct fn_backend *be;
     struct fn_dev *dev;
     struct fn_model_options options;
+    uint8_t *frozen; /* [net->param_count]; of the moving statistics, those of a frozen beta */
     size_t *begin, *count; /* [net->param_count]: elements in the arenas; set by the first exec */
     const struct fn_conv **plan;   /* [net->param_count]: of the first exec, for layouts; or NULL */
     struct fn_param_group *groups; /* [net->trained_count] */
     struct fn_params params;       /* arenas: NULL where not used or not yet committed */
     void *shadow;                  /* what the device keeps beside the arenas; or NULL */
     void *centers;                 /* (classes, embedding); NULL without training a head */
+    void *directions;              /* (classes, embedding): normalized rows of the head, or NULL */
+    void *sums; /* of parts: the gradient, the statistics, the prelogits of all; or NULL */
     struct fn_exec *exec[FN_MODEL_EXECS];
     size_t exec_count;
     void *activations, *workspace;
@@ -64,6 +73,7 @@ struct fn_model {
     int committed;
 };
 
+/* FN_EUSAGE: `trainable` is no regular expression, or none of the parameters has such a name. */
 int fn_model_open(struct fn_model **model, const struct fn_net *net, const struct fn_backend *be,
                   struct fn_dev *dev, const struct fn_model_options *options);
 void fn_model_close(struct fn_model **model);
@@ -105,6 +115,9 @@ int fn_model_copy_to_ema(struct fn_model *model);
 int fn_model_has(const struct fn_model *model, int arena, size_t param);
 int fn_model_set(struct fn_model *model, int arena, size_t param, const void *host, int type);
 int fn_model_get(struct fn_model *model, int arena, size_t param, void *host, int type);
+
+/* Trainable parameters that are not frozen: how many tensors, and their elements. */
+size_t fn_model_trainable(const struct fn_model *model, size_t *elements);
 
 /* Device address of a parameter in an arena. */
 void *fn_model_at(const struct fn_model *model, int arena, size_t param);

@@ -44,6 +44,25 @@ static size_t shadow_bytes(const struct fn_model *m)
     return m->be->shadow_bytes ? m->be->shadow_bytes(m->dev, &m->params, m->options.training) : 0;
 }
 
+/* Rows of the head, of length 1. */
+static uint64_t direction_bytes(const struct fn_model *m)
+{
+    if (!m->options.normalized || !m->net->classes)
+        return 0;
+    return (uint64_t)m->net->classes * (uint64_t)m->net->embedding_size *
+           m->be->info(m->dev)->param_bytes;
+}
+
+/* Gradient and statistics, then the prelogits of the whole batch. */
+static uint64_t sum_bytes(const struct fn_model *m)
+{
+    uint64_t rows = (uint64_t)m->options.parts * (uint64_t)m->exec[0]->options.n;
+    if (m->options.parts < 2)
+        return 0;
+    return (m->params.total + rows * (uint64_t)m->net->embedding_size) *
+           m->be->info(m->dev)->param_bytes;
+}
+
 static void fill(struct table *t, const struct fn_model *m, const struct fn_memory_row *extra,
                  size_t extra_count)
 {
@@ -59,6 +78,8 @@ static void fill(struct table *t, const struct fn_model *m, const struct fn_memo
     add(t, "moving averages", m->options.ema ? p->total * scalar : 0);
     add(t, "bf16 weights", shadow_bytes(m));
     add(t, "centers", center_bytes(m));
+    add(t, "normalized head", direction_bytes(m));
+    add(t, "sums of parts", sum_bytes(m));
     add(t, "activations", m->activation_bytes);
     add(t, "workspace", m->workspace_bytes);
     for (size_t i = 0; i < extra_count; i++)
@@ -201,6 +222,10 @@ static int take_all(struct fn_model *m)
         rc = m->be->shadow_bind(m->dev, p, m->shadow);
     if (!rc && centers)
         rc = take(m, centers, &m->centers);
+    if (!rc && direction_bytes(m))
+        rc = take(m, (size_t)direction_bytes(m), &m->directions);
+    if (!rc && sum_bytes(m))
+        rc = take(m, (size_t)sum_bytes(m), &m->sums);
     if (!rc)
         rc = take(m, m->activation_bytes, &m->activations);
     if (!rc && m->workspace_bytes)
@@ -253,7 +278,7 @@ int fn_model_grow_workspace(struct fn_model *m, size_t bytes)
 void fn_model_close(struct fn_model **model)
 {
     struct fn_model *m = model ? *model : NULL;
-    void *taken[10];
+    void *taken[12];
     if (!m)
         return;
     if (m->shadow)
@@ -262,7 +287,8 @@ void fn_model_close(struct fn_model **model)
         fn_exec_close(&m->exec[i]);
     memcpy(taken,
            (void *[]){m->params.w, m->params.grad, m->params.slot1, m->params.slot2, m->params.ema,
-                      m->params.batch, m->shadow, m->centers, m->activations, m->workspace},
+                      m->params.batch, m->shadow, m->centers, m->directions, m->sums,
+                      m->activations, m->workspace},
            sizeof taken);
     for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
         if (taken[i])
@@ -271,6 +297,7 @@ void fn_model_close(struct fn_model **model)
     free(m->count);
     free(m->plan);
     free(m->groups);
+    free(m->frozen);
     free(m);
     *model = NULL;
 }

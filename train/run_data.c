@@ -160,6 +160,14 @@ int fn_run_rate(const struct fn_run *r, int64_t epoch, double *rate)
     return r->schedule ? fn_schedule_rate(r->schedule, epoch, rate) : FN_OK;
 }
 
+double fn_run_step_rate(const struct fn_run *r, double rate, uint64_t step)
+{
+    const struct fn_train_options *o = r->o;
+    const struct fn_ramp ramp = {o->warmup_steps, o->cosine_steps, o->cosine_floor};
+    return fn_staircase(rate, o->decay_factor, o->decay_epochs, o->epoch_size, step) *
+           fn_ramp_share(&ramp, step);
+}
+
 /* ---- rings ---------------------------------------------------------------------------------- */
 int fn_run_workers(const struct fn_run *r)
 {

@@ -69,7 +69,7 @@ int fn_run_validate(struct fn_run *r)
     const struct fn_loader_job job = {.order = fn_list_order(&r->validation),
                                       .augment = {.size = (int)r->o->image_size},
                                       .on_bad = FN_BAD_MARK};
-    const struct fn_step step = {(uint64_t)r->o->seed, r->state.step, 0, r->state.step + 1};
+    const struct fn_step step = {(uint64_t)r->o->seed, r->state.step, 0, r->state.step + 1, 0};
     struct fn_run_figures *f = &r->figures;
     struct sums sums = {0, 0, 0, 0};
     struct fn_batch batch;

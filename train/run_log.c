@@ -157,8 +157,10 @@ int fn_run_log_line(struct fn_run *r, const struct fn_flight *f)
 char *fn_run_log_tail(const struct fn_run *r, const struct fn_flight *flight, char *buf, size_t cap)
 {
     const struct fn_run_figures *f = &r->figures;
-    char left[32];
-    snprintf(buf, cap, "%.1f images/s\tData-wait %.1f%%\tETA %s", f->speed,
+    char left[32], norm[32] = "";
+    if (r->o->clip > 0)
+        snprintf(norm, sizeof norm, "Gradient %.3f\t", f->gradient);
+    snprintf(buf, cap, "%s%.1f images/s\tData-wait %.1f%%\tETA %s", norm, f->speed,
              f->train_s > 0 ? 100 * f->wait_s / f->train_s : 0,
              fn_human_time(fn_run_time_left(r, flight->number), left, sizeof left));
     return buf;
@@ -195,6 +197,8 @@ static int events_of_step(struct fn_run *r, const double *l, double rate, int64_
         rc = fn_run_log_event(r, "regularization", step, fn_step_regularization(l, &r->step));
     if (!rc)
         rc = fn_run_log_event(r, "images_per_second", step, f->speed);
+    if (!rc && r->o->clip > 0)
+        rc = fn_run_log_event(r, "gradient_norm", step, f->gradient);
     return rc ? rc
               : fn_run_log_event(r, "data_wait", step, f->train_s > 0 ? f->wait_s / f->train_s : 0);
 }
@@ -214,6 +218,7 @@ void fn_run_log_figures(struct fn_run *r, const double l[FN_LOSS_COUNT],
     f->epoch_images += (uint64_t)flight->n;
     f->loss = fn_step_total(l, &r->step);
     f->skipped += l[FN_LOSS_BAD] > 0;
+    f->gradient = l[FN_LOSS_GRADIENT];
     r->state.decay = l[FN_LOSS_DECAY];
     fn_run_say_estimate(r, flight->number);
 }
@@ -299,10 +304,9 @@ int fn_run_log_saved(struct fn_run *r, double seconds)
 /* The rate of the epoch's last batch, also where it was trained before a resume. */
 static int last_rate(const struct fn_run *r, double *rate)
 {
-    const struct fn_train_options *o = r->o;
     uint64_t step = r->state.step ? r->state.step - 1 : 0;
     int rc = fn_run_rate(r, r->state.epoch, rate);
-    *rate = rc ? 0 : fn_staircase(*rate, o->decay_factor, o->decay_epochs, o->epoch_size, step);
+    *rate = rc ? 0 : fn_run_step_rate(r, *rate, step);
     return rc;
 }
 

@@ -68,6 +68,7 @@ static void count_prelogits(uint64_t *bins, const float *x, size_t count, double
 int fn_run_log_prelogits(struct fn_run *r, int n, uint64_t step)
 {
     size_t count = (size_t)n * (size_t)r->net->embedding_size;
+    const struct fn_tensor rows = fn_step_prelogits(r->train, &r->step);
     int rc;
     if (r->lag) /* the next step is already at them */
         return FN_OK;
@@ -75,8 +76,7 @@ int fn_run_log_prelogits(struct fn_run *r, int n, uint64_t step)
         !(r->prelogits = malloc((size_t)r->train_ring.n * (size_t)r->net->embedding_size *
                                 sizeof *r->prelogits)))
         return fn_fail(FN_ENOMEM, "no memory for the prelogits of a batch");
-    rc = r->be->tensor_export(r->dev, fn_exec_rows(r->train, FN_ROWS_PRELOGITS), r->prelogits,
-                              FN_F32);
+    rc = r->be->tensor_export(r->dev, &rows, r->prelogits, FN_F32);
     if (rc)
         return rc;
     count_prelogits(r->state.prelogits, r->prelogits, count, r->o->norm_hist_max);

@@ -66,6 +66,7 @@ static void set_step(struct fn_run *r)
         .update = {optimizer_of(o->optimizer), o->weight_decay, o->ema_decay},
         .record = !o->no_graph,
     };
+    fn_run_extra_step(o, &r->step);
 }
 
 /* Rows of memory beside the model's, for training batches of n. */
@@ -83,8 +84,13 @@ static void extra_rows(const struct fn_run *r, int n, struct fn_memory_row rows[
 static int plan_batch(struct fn_run *r, int n)
 {
     const struct fn_train_options *o = r->o;
-    const struct fn_model_options model = {1, optimizer_of(o->optimizer), o->ema_decay > 0};
-    const struct fn_exec_options train = {n, 1, r->loss->head};
+    const struct fn_model_options model = {.training = 1,
+                                           .optimizer = optimizer_of(o->optimizer),
+                                           .ema = o->ema_decay > 0,
+                                           .trainable = o->trainable,
+                                           .normalized = r->step.margin.kind != FN_MARGIN_NONE,
+                                           .parts = (int)o->parts};
+    const struct fn_exec_options train = {n / (int)o->parts, 1, r->loss->head};
     const struct fn_exec_options eval = {eval_batch(r), 0, r->loss->eval_head};
     int rc;
     fn_model_close(&r->model);
@@ -140,6 +146,7 @@ static int plan(struct fn_run *r)
     rc = is_auto ? plan_largest(r) : plan_batch(r, (int)o->batch_size);
     if (rc)
         return rc;
+    fn_run_extra_say(r);
     extra_rows(r, (int)o->batch_size, rows);
     fn_info("Memory for batches of %d%s:", (int)o->batch_size, is_auto ? ", the largest" : "");
     return fn_model_commit(r->model, rows, EXTRA, 1);
@@ -178,7 +185,8 @@ static void report_loaded(const struct fn_run *r, const char *path,
 }
 
 /* A new head on a trained network begins at 0: random weights would send gradients into the
- * features that have nothing to do with the new classes, and tear apart what was to be kept. */
+ * features that have nothing to do with the new classes, and tear apart what was to be kept. Not
+ * one of directions: 0 has none. */
 static int new_head(struct fn_run *r)
 {
     size_t weight = (size_t)r->net->logits_weight;
@@ -203,7 +211,7 @@ static int load_pretrained(struct fn_run *r)
     if (!rc) {
         compare_pictures(r, file);
         report_loaded(r, file->path, &report);
-        if (r->loss->head == FN_HEAD_SOFTMAX &&
+        if (r->loss->head == FN_HEAD_SOFTMAX && !r->step.margin.kind &&
             (report.classes != r->net->classes || report.embedding != r->net->embedding_size))
             rc = new_head(r);
     }

@@ -76,6 +76,7 @@ struct fn_triplets; /* run_triplet_parts.h */
 /* What is measured, for lines, tables and the summary. NAN: not (yet). */
 struct fn_run_figures {
     double loss, accuracy; /* of the last step */
+    double gradient;       /* its global norm, where it is clipped */
     double validation_loss, validation_xent, validation_accuracy;
     double lfw_accuracy, lfw_val;
     double train_s, validate_s, evaluate_s, save_s; /* of this epoch */
@@ -158,6 +159,8 @@ int fn_ring_open(struct fn_run *r, struct fn_ring *ring, int n);
 void fn_ring_close(struct fn_run *r, struct fn_ring *ring);
 /* The learning rate of an epoch, 0: training ends before it. */
 int fn_run_rate(const struct fn_run *r, int64_t epoch, double *rate);
+/* Of a step in it: with decay, warm-up and cosine. step: updates done before this one. */
+double fn_run_step_rate(const struct fn_run *r, double rate, uint64_t step);
 
 /* run_summary.c */
 int fn_run_say_plan(struct fn_run *r);                           /* once, before the first step */
@@ -173,6 +176,11 @@ int fn_run_selftest_quick(struct fn_run *r, const struct fn_dev_options *options
 /* run_net.c */
 int fn_run_net_open(struct fn_run *r); /* device, plans, memory, weights */
 void fn_run_net_close(struct fn_run *r);
+
+/* run_extra.c */
+/* What goes beyond the originals, from the options into the step's and the model's. */
+void fn_run_extra_step(const struct fn_train_options *o, struct fn_step_options *step);
+void fn_run_extra_say(const struct fn_run *r); /* the banner's lines of them */
 
 /* run_log.c */
 int fn_run_log_open(struct fn_run *r);

@@ -13,9 +13,9 @@ enum { BAD_IN_ROW = 3, NAMED = 8 };
 static int start(struct fn_run *r, struct fn_exec *exec, double rate, struct fn_flight *f)
 {
     const struct fn_train_options *o = r->o;
-    size_t n = (size_t)fn_exec_get_options(exec)->n;
+    size_t n = (size_t)fn_exec_get_options(exec)->n * (size_t)o->parts;
     size_t bytes = n * (size_t)o->image_size * (size_t)o->image_size * 3;
-    struct fn_step step = {(uint64_t)o->seed, r->state.step, rate, r->state.step + 1};
+    struct fn_step step = {(uint64_t)o->seed, r->state.step, rate, r->state.step + 1, 0};
     const uint8_t *images;
     const int32_t *labels;
     int rc;
@@ -28,7 +28,7 @@ static int start(struct fn_run *r, struct fn_exec *exec, double rate, struct fn_
         rc = fn_run_log_crops(r, f->data.images, (int)n);
     if (rc)
         return rc;
-    f->rate = fn_staircase(rate, o->decay_factor, o->decay_epochs, o->epoch_size, step.step);
+    f->rate = fn_run_step_rate(r, rate, step.step);
     step.lr = f->rate;
     rc = r->be->batch_upload(r->dev, f->data.slot, f->data.images, bytes, f->data.labels, n,
                              &images, &labels);
@@ -67,6 +67,7 @@ static int finish(struct fn_run *r, const struct fn_flight *f, enum fn_why *why)
         rc = r->be->batch_release(r->dev, f->data.slot, 1);
     if (rc)
         return rc;
+    fn_step_losses(losses, &r->step);
     seconds = fn_now() - (r->last_finish > f->begin ? r->last_finish : f->begin);
     r->last_finish = fn_now();
     r->figures.train_s += seconds;

@@ -90,7 +90,7 @@ static int embed_batch(struct fn_run *r, uint64_t number, size_t first, int n)
     const struct fn_step step = {(uint64_t)r->o->seed,
                                  EMBEDDING_STEPS + (uint64_t)r->state.group * (uint64_t)per_group +
                                      number,
-                                 0, r->state.step + 1};
+                                 0, r->state.step + 1, 0};
     struct fn_exec *exec = NULL;
     const uint8_t *images;
     const int32_t *labels;

@@ -167,3 +167,16 @@ double fn_staircase(double rate, double factor, int64_t decay_epochs, int64_t ep
     /* The quotient in double, as TensorFlow's exponential_decay computes it. */
     return rate * pow(factor, floor((double)step / ((double)decay_epochs * (double)epoch_size)));
 }
+
+double fn_ramp_share(const struct fn_ramp *ramp, uint64_t step)
+{
+    const double pi = 3.14159265358979323846;
+    double t;
+    if (step < (uint64_t)ramp->warmup)
+        return (double)(step + 1) / (double)ramp->warmup;
+    if (!ramp->cosine)
+        return 1;
+    assert(ramp->cosine > ramp->warmup);
+    t = (double)(step - (uint64_t)ramp->warmup) / (double)(ramp->cosine - ramp->warmup);
+    return ramp->floor + (1 - ramp->floor) * (1 + cos(pi * (t < 1 ? t : 1))) / 2;
+}

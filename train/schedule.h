@@ -32,6 +32,15 @@ int fn_schedule_rate(const struct fn_schedule *schedule, int64_t epoch, double *
 double fn_staircase(double rate, double factor, int64_t decay_epochs, int64_t epoch_size,
                     uint64_t step);
 
+/* What warm-up and cosine leave of a rate: (step + 1) / warmup while step < warmup; then, with
+ * t = (step - warmup) / (cosine - warmup), 1 at most, floor + (1 - floor) (1 + cos(pi t)) / 2. */
+struct fn_ramp {
+    int64_t warmup; /* steps, >= 0 */
+    int64_t cosine; /* the step at which the floor is reached, > warmup; 0: no cosine */
+    double floor;   /* 0 .. 1 */
+};
+double fn_ramp_share(const struct fn_ramp *ramp, uint64_t step);
+
 #ifdef __cplusplus
 }
 #endif

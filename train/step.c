@@ -7,37 +7,23 @@
 
 #include "base/log.h"
 #include "train/exec_parts.h"
-
-static int softmax_backward(struct fn_exec *x)
-{
-    const struct fn_model *m = x->model;
-    size_t weight = (size_t)m->net->logits_weight, bias = (size_t)m->net->logits_bias;
-    FN_RUN(x, FN_PROFILE_FC,
-           m->be->fc_backward(
-               m->dev, &x->rows[FN_ROWS_PRELOGITS], fn_model_at(m, FN_ARENA_W, weight),
-               &x->rows[FN_ROWS_LOGITS], &x->rows[FN_ROWS_D_PRELOGITS], 0,
-               fn_model_at(m, FN_ARENA_GRAD, weight), fn_model_at(m, FN_ARENA_GRAD, bias)));
-    return FN_OK;
-}
+#include "train/head.h"
 
 int fn_loss_softmax(struct fn_exec *x, const int32_t *labels, int count,
                     const struct fn_step_options *o, int backward)
 {
     const struct fn_model *m = x->model;
     const struct fn_tensor *prelogits = &x->rows[FN_ROWS_PRELOGITS];
-    const struct fn_tensor *logits = &x->rows[FN_ROWS_LOGITS];
     const struct fn_tensor *dx = backward ? &x->rows[FN_ROWS_D_PRELOGITS] : NULL;
+    int rc;
     assert(x->options.head == FN_HEAD_SOFTMAX && (!backward || x->options.training));
-    FN_RUN(x, FN_PROFILE_FC,
-           m->be->fc_forward(
-               m->dev, prelogits, fn_model_at(m, FN_ARENA_W, (size_t)m->net->logits_weight),
-               fn_model_at(m, FN_ARENA_W, (size_t)m->net->logits_bias), logits, NULL));
-    FN_RUN(x, FN_PROFILE_LOSS, m->be->softmax_xent(m->dev, logits, labels, count, backward));
-    if (backward) {
-        int rc = softmax_backward(x);
-        if (rc)
-            return rc;
-    }
+    rc = fn_head_forward(x, &o->margin);
+    if (!rc)
+        rc = fn_head_loss(x, labels, count, &o->margin, backward);
+    if (!rc && backward)
+        rc = fn_head_backward(x, &o->margin);
+    if (rc)
+        return rc;
     if (m->centers)
         FN_RUN(
             x, FN_PROFILE_LOSS,
@@ -66,16 +52,18 @@ int fn_loss_triplet(struct fn_exec *x, int count, const struct fn_step_options *
     return FN_OK;
 }
 
-int fn_step_update(struct fn_exec *x, const int32_t *labels, int count,
-                   const struct fn_step_options *o)
+/* rows: prelogits of the labels. */
+static int update(struct fn_exec *x, const struct fn_tensor *rows, const int32_t *labels, int count,
+                  const struct fn_step_options *o)
 {
     struct fn_model *m = x->model;
     int rc;
     FN_RUN(x, FN_PROFILE_UPDATE, m->be->check_finite(m->dev, m->params.grad, m->params.trained));
+    if (o->clip > 0)
+        FN_RUN(x, FN_PROFILE_UPDATE, m->be->clip(m->dev, &m->params, o->clip));
     if (labels && m->centers)
         FN_RUN(x, FN_PROFILE_LOSS,
-               m->be->center_update(m->dev, &x->rows[FN_ROWS_PRELOGITS], labels, count, m->centers,
-                                    o->center_alfa));
+               m->be->center_update(m->dev, rows, labels, count, m->centers, o->center_alfa));
     rc = fn_exec_update_moving(x, o->bn_decay);
     if (rc)
         return rc;
@@ -83,9 +71,15 @@ int fn_step_update(struct fn_exec *x, const int32_t *labels, int count,
     return FN_OK;
 }
 
-/* All of a step that can be recorded. */
-static int run_ops(struct fn_exec *x, const uint8_t *images, const int32_t *labels,
+int fn_step_update(struct fn_exec *x, const int32_t *labels, int count,
                    const struct fn_step_options *o)
+{
+    return update(x, &x->rows[FN_ROWS_PRELOGITS], labels, count, o);
+}
+
+/* From an uploaded batch to the gradients. */
+static int gradients(struct fn_exec *x, const uint8_t *images, const int32_t *labels,
+                     const struct fn_step_options *o)
 {
     int triplet = x->options.head == FN_HEAD_TRIPLET, n = x->options.n;
     int rc = fn_exec_images(x, images, o->per_image, 0);
@@ -93,9 +87,97 @@ static int run_ops(struct fn_exec *x, const uint8_t *images, const int32_t *labe
         rc = fn_exec_forward(x, o->keep);
     if (!rc)
         rc = triplet ? fn_loss_triplet(x, n, o, 1) : fn_loss_softmax(x, labels, n, o, 1);
-    if (!rc)
-        rc = fn_exec_backward(x, o->keep);
-    return rc ? rc : fn_step_update(x, triplet ? NULL : labels, n, o);
+    return rc ? rc : fn_exec_backward(x, o->keep);
+}
+
+/* ---- a batch in parts ----------------------------------------------------------------------- */
+
+/* The model's sums: gradient, statistics, prelogits of the whole batch. */
+struct sums {
+    void *grad, *batch, *rows;
+    size_t row_bytes; /* of one part's prelogits */
+};
+
+static struct sums sums_of(const struct fn_exec *x)
+{
+    const struct fn_model *m = x->model;
+    size_t scalar = m->be->info(m->dev)->param_bytes;
+    char *at = m->sums;
+    return (struct sums){at, at + m->params.trained * scalar, at + m->params.total * scalar,
+                         (size_t)x->options.n * (size_t)m->net->embedding_size * scalar};
+}
+
+struct fn_tensor fn_step_prelogits(const struct fn_exec *x, const struct fn_step_options *o)
+{
+    struct fn_tensor rows = x->rows[FN_ROWS_PRELOGITS];
+    if (o->parts > 1) {
+        rows.n *= o->parts;
+        rows.data = sums_of(x).rows;
+    }
+    return rows;
+}
+
+/* Adds a part's gradient and statistics to the sums; the last one's take the sums up, and are then
+ * the mean of all. */
+static int add_part(struct fn_exec *x, const struct sums *sums, int part, int parts)
+{
+    const struct fn_params *p = &x->model->params;
+    const struct fn_backend *be = x->model->be;
+    struct fn_dev *dev = x->model->dev;
+    size_t statistics = p->total - p->trained;
+    size_t numbers = (size_t)x->options.n * (size_t)x->model->net->embedding_size;
+    double share = 1.0 / parts, before = part ? 1 : 0;
+    FN_RUN(x, FN_PROFILE_UPDATE,
+           be->combine(dev, (char *)sums->rows + (size_t)part * sums->row_bytes, 0,
+                       x->rows[FN_ROWS_PRELOGITS].data, 1, numbers));
+    if (part + 1 < parts) {
+        FN_RUN(x, FN_PROFILE_UPDATE,
+               be->combine(dev, sums->grad, before, p->grad, share, p->trained));
+        FN_RUN(x, FN_PROFILE_UPDATE,
+               be->combine(dev, sums->batch, before, p->batch, share, statistics));
+        return FN_OK;
+    }
+    FN_RUN(x, FN_PROFILE_UPDATE, be->combine(dev, p->grad, share, sums->grad, 1, p->trained));
+    FN_RUN(x, FN_PROFILE_UPDATE, be->combine(dev, p->batch, share, sums->batch, 1, statistics));
+    return FN_OK;
+}
+
+static int train_in_parts(struct fn_exec *x, const struct fn_step *step, const uint8_t *images,
+                          const int32_t *labels, const struct fn_step_options *o)
+{
+    const struct fn_model *m = x->model;
+    const struct sums sums = sums_of(x);
+    size_t n = (size_t)x->options.n, side = (size_t)m->net->image_size;
+    struct fn_tensor all = fn_step_prelogits(x, o);
+    struct fn_step own = *step;
+    int rc = FN_OK;
+    assert(m->sums && m->options.parts == o->parts && x->options.head == FN_HEAD_SOFTMAX);
+    for (int part = 0; part < o->parts && !rc; part++) {
+        own.first = (uint64_t)part * n;
+        rc = m->be->step_begin(m->dev, &own);
+        if (!rc)
+            rc = gradients(x, images + own.first * side * side * 3, labels + own.first, o);
+        if (!rc)
+            rc = add_part(x, &sums, part, o->parts);
+    }
+    return rc ? rc : update(x, &all, labels, all.n, o);
+}
+
+/* All of a step that can be recorded. */
+static int run_ops(struct fn_exec *x, const uint8_t *images, const int32_t *labels,
+                   const struct fn_step_options *o)
+{
+    int rc = gradients(x, images, labels, o);
+    return rc ? rc
+              : fn_step_update(x, x->options.head == FN_HEAD_TRIPLET ? NULL : labels, x->options.n,
+                               o);
+}
+
+void fn_step_losses(double losses[FN_LOSS_COUNT], const struct fn_step_options *o)
+{
+    static const int means[] = {FN_LOSS_XENT, FN_LOSS_CENTER, FN_LOSS_NORM};
+    for (size_t i = 0; o->parts > 1 && i < sizeof means / sizeof *means; i++)
+        losses[means[i]] /= o->parts;
 }
 
 /* ---- recorded steps ------------------------------------------------------------------------- */
@@ -163,7 +245,10 @@ int fn_step_train(struct fn_exec *x, const struct fn_step *step, const uint8_t *
                   const int32_t *labels, const struct fn_step_options *o)
 {
     const struct fn_backend *be = x->model->be;
-    int rc = be->step_begin(x->model->dev, step);
+    int rc;
+    if (o->parts > 1)
+        return train_in_parts(x, step, images, labels, o);
+    rc = be->step_begin(x->model->dev, step);
     if (rc)
         return rc;
     if (!o->record || !be->record_begin || x->profile || x->tape.failed)

@@ -5,7 +5,14 @@
  *            total = cross entropy + decay + norm_factor * norm + center_factor * center
  *   triplet  embeddings; total = mean hinge + decay
  *
- * Weight decay stands in the optimizer's pass (FN_LOSS_DECAY comes from there). */
+ * Weight decay stands in the optimizer's pass (FN_LOSS_DECAY comes from there): gradients are
+ * clipped without it.
+ *
+ * A batch in parts: the exec is planned for a part; the parts are computed one after the other, and
+ * gradients, losses and dropout's masks are those of the whole batch. Batch norm is not: each part
+ * is normalized by its own statistics, and the moving ones are fed the mean of the parts' (the mean
+ * of all images, but a variance without what lies between the parts). Where no batch norm is
+ * trained (fn_model_options.trainable) the step is that of the whole batch, up to rounding. */
 #ifndef FN_TRAIN_STEP_H
 #define FN_TRAIN_STEP_H
 
@@ -25,9 +32,12 @@ struct fn_step_options {
     /* softmax */
     double norm_factor, norm_p;
     double center_factor, center_alfa;
+    struct fn_margin margin; /* its smoothing counts without a margin too */
+    int parts;               /* of a batch: fn_model_options.parts; 0 as 1 */
     /* triplet */
     double alpha;
     /* update */
+    double clip; /* the gradient's global norm at most; 0: as it is */
     double bn_decay;
     struct fn_update update;
     int record; /* fn_step_train may replay a recorded step where the device can: the same bits */
@@ -48,12 +58,19 @@ int fn_step_update(struct fn_exec *exec, const int32_t *labels, int count,
                    const struct fn_step_options *options);
 
 /* The whole step on an uploaded batch: step_begin to update. The loss is that of the exec's head.
+ * With parts: images and labels are those of all parts (softmax only; op by op).
  * With `record`, on a device that can: the first step runs op by op, the second is recorded, and
  * from then on the recording is replayed, until addresses, options or the groups of parameters
  * change; then it begins anew. Not while the exec is profiled. */
 int fn_step_train(struct fn_exec *exec, const struct fn_step *step, const uint8_t *images,
                   const int32_t *labels, const struct fn_step_options *options);
 
+/* What a step gathered -> its losses: means of parts become the mean of them. Once, before the
+ * functions below. */
+void fn_step_losses(double losses[FN_LOSS_COUNT], const struct fn_step_options *options);
+/* The prelogits of the last step's whole batch, until the next step. */
+struct fn_tensor fn_step_prelogits(const struct fn_exec *exec,
+                                   const struct fn_step_options *options);
 /* From gathered losses: what is minimized. */
 double fn_step_total(const double losses[FN_LOSS_COUNT], const struct fn_step_options *options);
 /* RegLoss as the original prints it: decay and both factor terms. */

@@ -41,6 +41,10 @@ struct fn_train_options fn_train_values = {
     .images_per_person = 40,
     .alpha = 0.2,
     .triplet_selection = "original",
+    .mining = "offline",
+    .margin = "none",
+    .margin_scale = 64, /* ArcFace and CosFace both */
+    .parts = 1,
     .lfw_dir = "",
     .lfw_pairs = "data/pairs.txt",
     .lfw_folds = 10,
@@ -55,6 +59,8 @@ static const char *const losses[] = {"softmax", "triplet", NULL};
 static const char *const devices[] = {"auto", "ref", "cpu", "cuda", NULL};
 static const char *const precisions[] = {"fp32", "bf16", NULL};
 static const char *const shuffles[] = {"full", "window", NULL};
+static const char *const margins[] = {"none", "arcface", "cosface", NULL};
+static const char *const minings[] = {"offline", "online", NULL};
 static const char *const optimizers[] = {"ADAGRAD", "ADADELTA", "ADAM", "RMSPROP", "MOM", NULL};
 
 enum { MOST_BATCH = 65536 };
@@ -196,6 +202,31 @@ struct fn_arg fn_train_args[] = {
     REAL("batch_norm_decay", bn_decay, 0, 0.9999999,
          "of batch norm's moving statistics; smaller for short runs"),
 
+    HEADING("Beyond the originals; all off by default"),
+    CHOICE("margin", margin, margins,
+           "the head answers by angle, and the loss wants the right class ahead by a margin: "
+           "arcface of the angle, cosface of its cosine"),
+    REAL("margin_scale", margin_scale, 1e-3, 10000, "what the cosines are multiplied by"),
+    REAL("margin_size", margin_size, 0, 3,
+         "the margin; without it the papers': 0.5 radians for arcface, 0.35 for cosface"),
+    REAL("label_smoothing", label_smoothing, 0, 0.999,
+         "this share of the target goes to all classes alike"),
+    INT("warmup_steps", warmup_steps, 0, MANY,
+        "the rate grows to its value, evenly, over so many batches"),
+    INT("cosine_steps", cosine_steps, 0, MANY,
+        "after that it falls along half a cosine until this batch; on top of the schedule file "
+        "and the decay"),
+    REAL("cosine_floor", cosine_floor, 0, 1, "which share of the rate is left then"),
+    INT("gradient_accumulation", parts, 1, 65536,
+        "compute a batch in so many parts, one after the other, in the memory of one; only batch "
+        "norm differs: each part is normalized by itself"),
+    REAL("clip_gradient_norm", clip, 0, 0,
+         "scale the gradient down to this norm where it is larger, all parameters together, "
+         "without weight decay; 0 for never"),
+    TEXT("trainable", trainable, "REGEX",
+         "train the parameters whose names (fn-train prints some when none fits) it finds itself "
+         "in, as '^(last_|logits)'; the others stay, and their batch norm is that of evaluation"),
+
     HEADING("Triplets"),
     INT("people_per_batch", people_per_batch, 1, MANY, "people in a sampled group"),
     INT("images_per_person", images_per_person, 1, MANY, "images of each, at most"),
@@ -203,7 +234,11 @@ struct fn_arg fn_train_args[] = {
     CHOICE("triplet_selection", triplet_selection, fn_selection_names,
            "original: any negative within the margin, anchors of the first people_per_batch "
            "people; vgg: the same, anchors of all; semi-hard: farther than the positive; hard: "
-           "the nearest"),
+           "the nearest. Online: semi-hard (every pair's nearest that is farther than the "
+           "positive) or hard (every anchor's farthest positive and nearest negative)"),
+    CHOICE("mining", mining, minings,
+           "online: people_per_batch x images_per_person images are a batch, and the loss is over "
+           "triplets of it, without a second pass through the network"),
 
     HEADING("Evaluation on LFW, after every epoch"),
     TEXT("lfw_dir", lfw_dir, "DIR",

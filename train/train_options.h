@@ -48,10 +48,18 @@ struct fn_train_options {
     int64_t decay_epochs;
     const char *schedule_file;
     int log_histograms;
+    /* beyond the originals */
+    const char *margin; /* "none", "arcface", "cosface" */
+    double margin_scale, margin_size, label_smoothing;
+    int64_t warmup_steps, cosine_steps;
+    double cosine_floor;
+    int64_t parts; /* of a batch */
+    double clip;
+    const char *trainable;
     /* triplets */
     int64_t people_per_batch, images_per_person;
     double alpha;
-    const char *triplet_selection;
+    const char *triplet_selection, *mining;
     /* LFW */
     const char *lfw_dir, *lfw_pairs, *lfw_boxes;
     int64_t lfw_folds, lfw_batch, lfw_metric;

@@ -29,7 +29,11 @@ static const char *const bound[] = {"loss",
                                     "people_per_batch",
                                     "images_per_person",
                                     "alpha",
-                                    "triplet_selection"};
+                                    "triplet_selection",
+                                    "mining",
+                                    "margin",
+                                    "margin_scale",
+                                    "margin_size"};
 /* Recorded as absolute paths, so that a run can be resumed from anywhere. lfw_dir: where it does
  * not stand below data_dir. */
 static const char *const paths[] = {"store",         "data_dir", "lfw_pairs",
@@ -149,6 +153,9 @@ static int check_triplet(struct fn_train_options *o)
         {"center_loss_factor", o->center_factor > 0},
         {"prelogits_norm_loss_factor", o->norm_factor > 0},
         {"validation_set_split_ratio", o->split_ratio > 0},
+        {"margin", strcmp(o->margin, "none") != 0},
+        {"label_smoothing", o->label_smoothing > 0},
+        {"gradient_accumulation", o->parts > 1},
         {"lfw_distance_metric", o->lfw_metric != 0},
         {"lfw_use_flipped_images", o->lfw_flip},
         {"lfw_subtract_mean", o->lfw_subtract_mean},
@@ -170,6 +177,7 @@ static int check_triplet(struct fn_train_options *o)
 
 static int check_bases(struct fn_train_options *o)
 {
+    int rc;
     if (o->selftest) /* nothing else is asked for */
         return FN_OK;
     if (!o->store && !o->data_dir && !fn_train_options_given("data_path"))
@@ -181,6 +189,9 @@ static int check_bases(struct fn_train_options *o)
                        "--model_def %s: there is models.inception_resnet_v1 (and models.shrunken, "
                        "for tests); the other networks of the original are not built",
                        o->model_def);
+    rc = fn_train_options_check_extra(o);
+    if (rc)
+        return rc;
     return !strcmp(o->loss, "triplet") ? check_triplet(o) : FN_OK;
 }
 

@@ -12,6 +12,9 @@ extern "C" {
 extern struct fn_train_options fn_train_values;
 extern struct fn_arg fn_train_args[];
 
+/* train_options_extra.c: what goes beyond the originals; fills in what depends on other options. */
+int fn_train_options_check_extra(struct fn_train_options *options);
+
 #ifdef __cplusplus
 }
 #endif

@@ -130,7 +130,7 @@ int fn_cpu_conv_backward(struct fn_dev *dev, const struct fn_conv *plan, const s
 int fn_cpu_bn_forward(struct fn_dev *dev, const struct fn_tensor *y, const void *stats,
                       const void *beta, int relu, const struct fn_tensor *z);
 int fn_cpu_bn_backward(struct fn_dev *dev, const struct fn_tensor *dz, const struct fn_tensor *y,
-                       const void *stats, const void *beta, int relu, const struct fn_tensor *dy,
+                       const void *stats, const void *beta, int mode, const struct fn_tensor *dy,
                        void *dbeta);
 int fn_cpu_residual_forward(struct fn_dev *dev, const struct fn_tensor *x,
                             const struct fn_tensor *up, const void *bias, double scale, int relu,
@@ -162,6 +162,8 @@ int fn_cpu_l2norm_backward(struct fn_dev *dev, const struct fn_tensor *x,
 
 int fn_cpu_softmax_xent(struct fn_dev *dev, const struct fn_tensor *logits, const int32_t *labels,
                         int count, int backward);
+int fn_cpu_margin_xent(struct fn_dev *dev, const struct fn_tensor *x, const int32_t *labels,
+                       int count, const struct fn_margin *rule, int backward);
 int fn_cpu_center_loss(struct fn_dev *dev, const struct fn_tensor *x, const int32_t *labels,
                        int count, const void *centers, double factor, const struct fn_tensor *dx);
 int fn_cpu_center_update(struct fn_dev *dev, const struct fn_tensor *x, const int32_t *labels,
@@ -173,6 +175,8 @@ int fn_cpu_triplet_loss(struct fn_dev *dev, const struct fn_tensor *e, int count
 int fn_cpu_distances(struct fn_dev *dev, const struct fn_tensor *e, int count, float *d2);
 
 int fn_cpu_check_finite(struct fn_dev *dev, const void *grad, size_t count);
+int fn_cpu_combine(struct fn_dev *dev, void *y, double a, const void *x, double b, size_t count);
+int fn_cpu_clip(struct fn_dev *dev, const struct fn_params *params, double most);
 int fn_cpu_update(struct fn_dev *dev, const struct fn_params *params, const struct fn_update *rule);
 int fn_cpu_update_init(struct fn_dev *dev, const struct fn_params *params, int optimizer);
 int fn_cpu_update_moving(struct fn_dev *dev, const struct fn_params *params,

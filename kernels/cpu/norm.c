@@ -61,9 +61,9 @@ static int bn_scratch(struct fn_dev *dev, size_t c, double **sums, struct bn_vec
     return FN_OK;
 }
 
-/* By all threads: dbeta, a and b from everybody's sums. */
+/* By all threads: dbeta, a and b from everybody's sums. Constant statistics have no gradient. */
 static void bn_finish(struct fn_dev *dev, const struct fn_planes *p, double *sums,
-                      const struct bn_vectors *v, float *dbeta)
+                      const struct bn_vectors *v, int fixed, float *dbeta)
 {
     double n = (double)(p->images * p->pixels);
     size_t begin, end;
@@ -72,16 +72,17 @@ static void bn_finish(struct fn_dev *dev, const struct fn_planes *p, double *sum
         double sum = sums[fn_cpu_sum(p, 2, 0, i)], product = sums[fn_cpu_sum(p, 2, 1, i)];
         double r = (double)v->rstd[i];
         dbeta[i] = (float)sum;
-        v->a[i] = (float)(sum / n);
-        v->b[i] = (float)(product * r * r / n);
+        v->a[i] = fixed ? 0 : (float)(sum / n);
+        v->b[i] = fixed ? 0 : (float)(product * r * r / n);
     }
 }
 
 int fn_cpu_bn_backward(struct fn_dev *dev, const struct fn_tensor *dz, const struct fn_tensor *y,
-                       const void *stats, const void *beta, int relu, const struct fn_tensor *dy,
+                       const void *stats, const void *beta, int mode, const struct fn_tensor *dy,
                        void *dbeta)
 {
     assert(fn_cpu_alike(dz, y) && fn_cpu_alike(dz, dy));
+    const int relu = mode & FN_BN_RELU, fixed = mode & FN_BN_FIXED;
     fn_cpu_enter(dev);
     const struct fn_planes pz = fn_cpu_planes(dev, dz), py = fn_cpu_planes(dev, y),
                            pd = fn_cpu_planes(dev, dy);
@@ -106,7 +107,7 @@ int fn_cpu_bn_backward(struct fn_dev *dev, const struct fn_tensor *dz, const str
                               v.rstd + at, v.beta + at, relu, py.pixels, mine + 2 * at);
         }
 #pragma omp barrier
-        bn_finish(dev, &py, sums, &v, dbeta);
+        bn_finish(dev, &py, sums, &v, fixed, dbeta);
 #pragma omp barrier
         /* Backwards: what was read last is still in the cache. */
         for (size_t i = end; i-- > begin;) {

@@ -93,7 +93,8 @@ int fn_cpu_dropout(struct fn_dev *dev, const struct fn_tensor *x, double keep,
             const float *from = fn_cpu_row(x, n);
             float *to = fn_cpu_row(y, n);
             for (size_t i = 0; i < c; i++) {
-                uint64_t bits = fn_rng(step->seed, step->step, n * c + i, FN_RNG_DROPOUT);
+                uint64_t at = (step->first + n) * c + i;
+                uint64_t bits = fn_rng(step->seed, step->step, at, FN_RNG_DROPOUT);
                 to[i] = fn_rng_unit(bits) < keep ? (float)(from[i] / keep) : 0;
             }
         }

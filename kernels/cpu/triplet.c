@@ -24,14 +24,41 @@ static double triplet(const struct fn_dev *dev, const struct fn_tensor *e, size_
     return hinge <= 0 ? 0 : hinge;
 }
 
+/* Mean squared distance of two of the first `count` rows. With s their sum it is
+ * (count sum of |e|^2 - |s|^2) / (count (count - 1) / 2): columns are divided among the threads,
+ * each with what it adds at its own place of `terms`. */
+static double spread(const struct fn_dev *dev, const struct fn_tensor *e, size_t count,
+                     double *terms)
+{
+    size_t d = (size_t)e->c;
+    double sum = 0;
+#pragma omp parallel num_threads(dev->threads)
+    {
+        size_t begin, end;
+        fn_cpu_share(d, &begin, &end);
+        for (size_t k = begin; k < end; k++) {
+            double of_column = 0, squares = 0;
+            for (size_t n = 0; n < count; n++) {
+                double v = (double)fn_cpu_row(e, n)[k];
+                of_column += v;
+                squares += v * v;
+            }
+            terms[k] = (double)count * squares - of_column * of_column;
+        }
+    }
+    for (size_t k = 0; k < d; k++)
+        sum += terms[k];
+    return sum / ((double)count * (double)(count - 1) / 2);
+}
+
 int fn_cpu_triplet_loss(struct fn_dev *dev, const struct fn_tensor *e, int count, double alpha,
                         const struct fn_tensor *de)
 {
     assert(count >= 3 && count % 3 == 0 && count <= e->n && fn_cpu_alike(e, de));
     fn_cpu_enter(dev);
-    size_t triplets = (size_t)count / 3;
+    size_t triplets = (size_t)count / 3, d = (size_t)e->c;
     void *scratch;
-    int rc = fn_cpu_scratch(dev, triplets * sizeof(double), &scratch);
+    int rc = fn_cpu_scratch(dev, (triplets > d ? triplets : d) * sizeof(double), &scratch);
     if (rc != FN_OK)
         return rc;
     double *hinges = scratch, sum = 0;
@@ -49,6 +76,7 @@ int fn_cpu_triplet_loss(struct fn_dev *dev, const struct fn_tensor *e, int count
         dev->losses[FN_LOSS_ACTIVE] += hinges[i] != 0;
     }
     dev->losses[FN_LOSS_TRIPLET] += sum / (double)triplets;
+    dev->losses[FN_LOSS_SPREAD] += spread(dev, e, (size_t)count, hinges);
     return FN_OK;
 }
 

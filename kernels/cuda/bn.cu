@@ -7,6 +7,8 @@
  *     dbeta = sum g
  *     dy = s (g - mean of g - x * mean of (g x))
  *
+ * or dy = s g where the statistics are constants (FN_BN_FIXED).
+ *
  * Forward: one pass, one read and one write. Backward: the sums need all rows before the first dy
  * can be known, so two passes: sums (reads dz, y), then dy (reads dz, y, writes dy). x and the mask
  * are made anew from y, so nothing but y and the statistics is kept. Tiles and slices: device.h. */
@@ -85,7 +87,7 @@ __global__ void __launch_bounds__(FN_THREADS)
 template <class T, int V>
 __global__ void __launch_bounds__(FN_THREADS)
     backward_kernel(const T *dz, int dz_stride, const T *y, int y_stride,
-                    const float *__restrict__ stats, const float *__restrict__ beta, int relu,
+                    const float *__restrict__ stats, const float *__restrict__ beta, int mode,
                     size_t rows, size_t slice, int channels, const float *__restrict__ sum_g,
                     const float *__restrict__ sum_gx, T *dy, int dy_stride)
 {
@@ -96,14 +98,14 @@ __global__ void __launch_bounds__(FN_THREADS)
     fn_vector<V> mean_g = fn_gather<V>(sum_g + t.c), mean_gx = fn_gather<V>(sum_gx + t.c);
 #pragma unroll
     for (int j = 0; j < V; j++) {
-        mean_g.v[j] /= (float)rows;
-        mean_gx.v[j] /= (float)rows;
+        mean_g.v[j] = mode & FN_BN_FIXED ? 0.0f : mean_g.v[j] / (float)rows;
+        mean_gx.v[j] = mode & FN_BN_FIXED ? 0.0f : mean_gx.v[j] / (float)rows;
     }
 #pragma unroll 2
     for (size_t row = t.row; row < t.end; row += t.step) {
         fn_vector<V> x, g;
         normalized(k, fn_load<V>(y + row * (size_t)y_stride + t.c),
-                   fn_load<V>(dz + row * (size_t)dz_stride + t.c), relu, &x, &g);
+                   fn_load<V>(dz + row * (size_t)dz_stride + t.c), mode & FN_BN_RELU, &x, &g);
 #pragma unroll
         for (int j = 0; j < V; j++)
             g.v[j] = k.s.v[j] * (g.v[j] - fmaf(x.v[j], mean_gx.v[j], mean_g.v[j]));
@@ -134,30 +136,30 @@ int fn_k_bn_forward(const fn_k_queue *q, int type, const fn_tensor *y, const flo
 
 template <class T, int V>
 static int backward(const fn_k_queue *q, const fn_tensor *dz, const fn_tensor *y,
-                    const float *stats, const float *beta, int relu, const fn_tensor *dy,
+                    const float *stats, const float *beta, int mode, const fn_tensor *dy,
                     float *dbeta)
 {
     size_t slice;
     const size_t rows = fn_rows_of(y);
     const dim3 grid = fn_tile_grid(rows, y->c, 16 * V, &slice);
     int rc = fn_launch(sums_kernel<T, V>, grid, dim3(FN_THREADS), q->stream, fn_first<const T>(dz),
-                       dz->ctotal, fn_first<const T>(y), y->ctotal, stats, beta, relu, rows, slice,
-                       y->c, dbeta, q->scratch);
+                       dz->ctotal, fn_first<const T>(y), y->ctotal, stats, beta, mode & FN_BN_RELU,
+                       rows, slice, y->c, dbeta, q->scratch);
     if (rc)
         return rc;
     return fn_launch(backward_kernel<T, V>, grid, dim3(FN_THREADS), q->stream,
                      fn_first<const T>(dz), dz->ctotal, fn_first<const T>(y), y->ctotal, stats,
-                     beta, relu, rows, slice, y->c, dbeta, q->scratch.channel, fn_first<T>(dy),
+                     beta, mode, rows, slice, y->c, dbeta, q->scratch.channel, fn_first<T>(dy),
                      dy->ctotal);
 }
 
 int fn_k_bn_backward(const fn_k_queue *q, int type, const fn_tensor *dz, const fn_tensor *y,
-                     const float *stats, const float *beta, int relu, const fn_tensor *dy,
+                     const float *stats, const float *beta, int mode, const fn_tensor *dy,
                      float *dbeta)
 {
     if (type == FN_K_BF16)
-        return backward<fn_bf16, 8>(q, dz, y, stats, beta, relu, dy, dbeta);
+        return backward<fn_bf16, 8>(q, dz, y, stats, beta, mode, dy, dbeta);
     if (fn_fits_four(dz) && fn_fits_four(y) && fn_fits_four(dy))
-        return backward<float, 4>(q, dz, y, stats, beta, relu, dy, dbeta);
-    return backward<float, 1>(q, dz, y, stats, beta, relu, dy, dbeta);
+        return backward<float, 4>(q, dz, y, stats, beta, mode, dy, dbeta);
+    return backward<float, 1>(q, dz, y, stats, beta, mode, dy, dbeta);
 }

@@ -158,7 +158,7 @@ int fn_cuda_stats(struct fn_dev *dev, const struct fn_tensor *y, void *stats);
 int fn_cuda_bn_forward(struct fn_dev *dev, const struct fn_tensor *y, const void *stats,
                        const void *beta, int relu, const struct fn_tensor *z);
 int fn_cuda_bn_backward(struct fn_dev *dev, const struct fn_tensor *dz, const struct fn_tensor *y,
-                        const void *stats, const void *beta, int relu, const struct fn_tensor *dy,
+                        const void *stats, const void *beta, int mode, const struct fn_tensor *dy,
                         void *dbeta);
 int fn_cuda_residual_forward(struct fn_dev *dev, const struct fn_tensor *x,
                              const struct fn_tensor *up, const void *bias, double scale, int relu,
@@ -184,6 +184,8 @@ int fn_cuda_l2norm_backward(struct fn_dev *dev, const struct fn_tensor *x,
                             const struct fn_tensor *de, const struct fn_tensor *dx, int accumulate);
 int fn_cuda_softmax_xent(struct fn_dev *dev, const struct fn_tensor *logits, const int32_t *labels,
                          int count, int backward);
+int fn_cuda_margin_xent(struct fn_dev *dev, const struct fn_tensor *x, const int32_t *labels,
+                        int count, const struct fn_margin *rule, int backward);
 int fn_cuda_center_loss(struct fn_dev *dev, const struct fn_tensor *x, const int32_t *labels,
                         int count, const void *centers, double factor, const struct fn_tensor *dx);
 int fn_cuda_center_update(struct fn_dev *dev, const struct fn_tensor *x, const int32_t *labels,
@@ -196,6 +198,8 @@ int fn_cuda_distances(struct fn_dev *dev, const struct fn_tensor *e, int count, 
 
 /* update.c */
 int fn_cuda_check_finite(struct fn_dev *dev, const void *grad, size_t count);
+int fn_cuda_combine(struct fn_dev *dev, void *y, double a, const void *x, double b, size_t count);
+int fn_cuda_clip(struct fn_dev *dev, const struct fn_params *params, double most);
 int fn_cuda_update(struct fn_dev *dev, const struct fn_params *params,
                    const struct fn_update *rule);
 int fn_cuda_update_init(struct fn_dev *dev, const struct fn_params *params, int optimizer);

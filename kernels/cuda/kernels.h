@@ -46,14 +46,16 @@ struct fn_k_scratch {
 struct fn_k_step {
     uint64_t seed, step;
     double lr;
-    double adam;  /* sqrt(1 - .999^t) / (1 - .9^t) */
-    double ema;   /* (1 + t) / (10 + t) */
-    uint64_t bad; /* check_finite met a bad value; 0 when the step begins */
+    double adam;    /* sqrt(1 - .999^t) / (1 - .9^t) */
+    double ema;     /* (1 + t) / (10 + t) */
+    uint64_t bad;   /* check_finite met a bad value; 0 when the step begins */
+    uint64_t first; /* image of the batch that row 0 is */
 };
 
 struct fn_k_state {
     double losses[FN_LOSS_COUNT];
     struct fn_k_step step;
+    double gradient; /* norm that clip found */
 };
 
 struct fn_k_queue {
@@ -79,7 +81,7 @@ int fn_k_bn_forward(const struct fn_k_queue *q, int type, const struct fn_tensor
                     const float *stats, const float *beta, int relu, const struct fn_tensor *z);
 /* Two launches. */
 int fn_k_bn_backward(const struct fn_k_queue *q, int type, const struct fn_tensor *dz,
-                     const struct fn_tensor *y, const float *stats, const float *beta, int relu,
+                     const struct fn_tensor *y, const float *stats, const float *beta, int mode,
                      const struct fn_tensor *dy, float *dbeta);
 
 int fn_k_residual_forward(const struct fn_k_queue *q, int type, const struct fn_tensor *x,
@@ -111,6 +113,8 @@ int fn_k_l2norm_backward(const struct fn_k_queue *q, const struct fn_tensor *x,
                          const struct fn_tensor *de, const struct fn_tensor *dx, int accumulate);
 int fn_k_softmax_xent(const struct fn_k_queue *q, const struct fn_tensor *logits,
                       const int32_t *labels, int count, int backward);
+int fn_k_margin_xent(const struct fn_k_queue *q, const struct fn_tensor *x, const int32_t *labels,
+                     int count, const struct fn_margin *rule, int backward);
 int fn_k_center_loss(const struct fn_k_queue *q, const struct fn_tensor *x, const int32_t *labels,
                      int count, const float *centers, double factor, const struct fn_tensor *dx);
 int fn_k_center_update(const struct fn_k_queue *q, const struct fn_tensor *x, const int32_t *labels,
@@ -158,6 +162,12 @@ struct fn_k_arenas {
 };
 
 int fn_k_update(const struct fn_k_queue *q, int optimizer, const struct fn_k_arenas *arenas);
+/* y = a y + b x; y is not read where a is 0. */
+int fn_k_combine(const struct fn_k_queue *q, float *y, double a, const float *x, double b,
+                 size_t count);
+/* The chunks of the arenas that train: norm of grad, then grad scaled to at most that. */
+int fn_k_clip(const struct fn_k_queue *q, const struct fn_k_chunk *chunks, size_t chunk_count,
+              float *grad, double most);
 int fn_k_fill(const struct fn_k_queue *q, float *to, size_t count, double value);
 
 /* A layer's moving statistics at w + begin, the batch's at batch + begin - trained. */

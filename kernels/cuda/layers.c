@@ -29,12 +29,12 @@ int fn_cuda_bn_forward(struct fn_dev *dev, const struct fn_tensor *y, const void
 }
 
 int fn_cuda_bn_backward(struct fn_dev *dev, const struct fn_tensor *dz, const struct fn_tensor *y,
-                        const void *stats, const void *beta, int relu, const struct fn_tensor *dy,
+                        const void *stats, const void *beta, int mode, const struct fn_tensor *dy,
                         void *dbeta)
 {
     assert(fn_cuda_same_shape(y, dz) && fn_cuda_same_shape(y, dy) && y->c <= FN_K_CHANNELS);
     return fn_cuda_result(
-        fn_k_bn_backward(&dev->queue, fn_cuda_type(dev, y), dz, y, stats, beta, relu, dy, dbeta),
+        fn_k_bn_backward(&dev->queue, fn_cuda_type(dev, y), dz, y, stats, beta, mode, dy, dbeta),
         "batch norm's gradient");
 }
 

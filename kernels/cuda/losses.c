@@ -28,6 +28,15 @@ int fn_cuda_softmax_xent(struct fn_dev *dev, const struct fn_tensor *logits, con
                           "softmax");
 }
 
+int fn_cuda_margin_xent(struct fn_dev *dev, const struct fn_tensor *x, const int32_t *labels,
+                        int count, const struct fn_margin *rule, int backward)
+{
+    assert(fn_cuda_is_rows(x) && count >= 1 && count <= x->n);
+    assert(rule->smoothing >= 0 && rule->smoothing < 1);
+    return fn_cuda_result(fn_k_margin_xent(&dev->queue, x, labels, count, rule, backward),
+                          "softmax with a margin");
+}
+
 int fn_cuda_center_loss(struct fn_dev *dev, const struct fn_tensor *x, const int32_t *labels,
                         int count, const void *centers, double factor, const struct fn_tensor *dx)
 {

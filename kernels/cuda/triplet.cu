@@ -67,12 +67,38 @@ __global__ void __launch_bounds__(FN_THREADS)
     }
 }
 
+/* Mean squared distance of two of the first `count` rows: with s their sum,
+ * (count sum of |e|^2 - |s|^2) / (count (count - 1) / 2). A thread a column. */
+__global__ void __launch_bounds__(FN_THREADS)
+    spread_kernel(const float *__restrict__ e, unsigned count, unsigned d, fn_k_scratch scratch,
+                  fn_k_state *state)
+{
+    double all = 0;
+    for (unsigned k = blockIdx.x * FN_THREADS + threadIdx.x; k < d; k += gridDim.x * FN_THREADS) {
+        double sum = 0, squares = 0;
+        for (unsigned i = 0; i < count; i++) {
+            const double v = e[(size_t)i * d + k];
+            sum += v;
+            squares += v * v;
+        }
+        all += count * squares - sum * sum;
+    }
+    double value[1] = {fn_block_sum(all)};
+    if (fn_grid_sum<1>(value, scratch) && threadIdx.x == 0)
+        state->losses[FN_LOSS_SPREAD] += value[0] / ((double)count * (count - 1) / 2);
+}
+
 int fn_k_triplet_loss(const fn_k_queue *q, const fn_tensor *e, int count, double alpha,
                       const fn_tensor *de)
 {
     const size_t all = (size_t)(count / 3) + (size_t)(e->n - count);
     const dim3 grid(fn_blocks(all, FN_WARPS, FN_K_BLOCKS));
-    return fn_launch(triplet_kernel, grid, dim3(FN_THREADS), q->stream, fn_first<const float>(e),
-                     (unsigned)e->n, (unsigned)count, (unsigned)e->c, (float)alpha,
-                     fn_first<float>(de), q->scratch, q->state);
+    const dim3 columns(fn_blocks((size_t)e->c, FN_THREADS, FN_K_BLOCKS));
+    int rc = fn_launch(triplet_kernel, grid, dim3(FN_THREADS), q->stream, fn_first<const float>(e),
+                       (unsigned)e->n, (unsigned)count, (unsigned)e->c, (float)alpha,
+                       fn_first<float>(de), q->scratch, q->state);
+    return rc ? rc
+              : fn_launch(spread_kernel, columns, dim3(FN_THREADS), q->stream,
+                          fn_first<const float>(e), (unsigned)count, (unsigned)e->c, q->scratch,
+                          q->state);
 }

@@ -15,7 +15,8 @@ struct fn_k_step fn_cuda_step_of(const struct fn_step *step)
                               .step = step->step,
                               .lr = step->lr,
                               .adam = sqrt(1 - pow(.999, t)) / (1 - pow(.9, t)),
-                              .ema = (1 + t) / (10 + t)};
+                              .ema = (1 + t) / (10 + t),
+                              .first = step->first};
 }
 
 int fn_cuda_check_finite(struct fn_dev *dev, const void *grad, size_t count)
@@ -112,6 +113,33 @@ static int plan_chunks(struct fn_dev *dev, const struct fn_params *params)
 }
 
 /* ---- updates ---- */
+
+/* Gradients that lie in two arrays. */
+static int refuse_narrow(const struct fn_dev *dev, const void *grad, const char *what)
+{
+    if (!fn_cuda_shadow_grad(dev, grad))
+        return FN_OK;
+    return fn_fail(FN_EUNSUPPORTED, "%s is not built for bf16: use --precision fp32", what);
+}
+
+int fn_cuda_combine(struct fn_dev *dev, void *y, double a, const void *x, double b, size_t count)
+{
+    int rc = refuse_narrow(dev, x, "a batch in parts (--gradient_accumulation)");
+    if (rc)
+        return rc;
+    return fn_cuda_result(fn_k_combine(&dev->queue, y, a, x, b, count), "sum of gradients");
+}
+
+int fn_cuda_clip(struct fn_dev *dev, const struct fn_params *params, double most)
+{
+    int rc = refuse_narrow(dev, params->grad, "clipping (--clip_gradient_norm)");
+    if (!rc)
+        rc = plan_chunks(dev, params);
+    return rc ? rc
+              : fn_cuda_result(
+                    fn_k_clip(&dev->queue, dev->chunks.data, dev->chunks.count, params->grad, most),
+                    "gradient clipping");
+}
 
 int fn_cuda_update(struct fn_dev *dev, const struct fn_params *params, const struct fn_update *rule)
 {

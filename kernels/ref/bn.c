@@ -6,7 +6,8 @@
  *     dbeta = sum g
  *     dy = s (g - mean of g - x * mean of (g x))
  *
- * the means over all pixels of the batch. Without relu the same with g = dz. */
+ * the means over all pixels of the batch. Without relu the same with g = dz. Where the statistics
+ * are constants, dy = s g. */
 #include <math.h>
 
 #include "kernels/ref/ref.h"
@@ -51,10 +52,11 @@ int fn_ref_bn_forward(struct fn_dev *dev, const struct fn_tensor *y, const void 
 }
 
 static void chunk_backward(const struct chunk *k, const struct fn_tensor *dz,
-                           const struct fn_tensor *y, int relu, const struct fn_tensor *dy,
+                           const struct fn_tensor *y, int mode, const struct fn_tensor *dy,
                            fn_real *dbeta)
 {
     const size_t pixels = fn_ref_pixels(y);
+    const int relu = mode & FN_BN_RELU, fixed = mode & FN_BN_FIXED;
     double sum_g[FN_REF_CHUNK] = {0}, sum_gx[FN_REF_CHUNK] = {0};
     for (size_t p = 0; p < pixels; p++) {
         const fn_real *y_p = fn_ref_pixel(y, p) + k->c, *dz_p = fn_ref_pixel(dz, p) + k->c;
@@ -73,14 +75,14 @@ static void chunk_backward(const struct chunk *k, const struct fn_tensor *dz,
         for (size_t i = 0; i < k->count; i++) {
             double x = (y_p[i] - k->mean[i]) * k->s[i];
             double g = relu && x + k->beta[i] <= 0 ? 0 : dz_p[i];
-            double means = (sum_g[i] + x * sum_gx[i]) / (double)pixels;
+            double means = fixed ? 0 : (sum_g[i] + x * sum_gx[i]) / (double)pixels;
             dy_p[i] = (fn_real)(k->s[i] * (g - means));
         }
     }
 }
 
 int fn_ref_bn_backward(struct fn_dev *dev, const struct fn_tensor *dz, const struct fn_tensor *y,
-                       const void *stats, const void *beta, int relu, const struct fn_tensor *dy,
+                       const void *stats, const void *beta, int mode, const struct fn_tensor *dy,
                        void *dbeta)
 {
     (void)dev;
@@ -89,7 +91,7 @@ int fn_ref_bn_backward(struct fn_dev *dev, const struct fn_tensor *dz, const str
     struct chunk k;
     for (size_t c = 0; c < channels; c += FN_REF_CHUNK) {
         chunk_load(&k, c, channels, stats, beta);
-        chunk_backward(&k, dz, y, relu, dy, dbeta);
+        chunk_backward(&k, dz, y, mode, dy, dbeta);
     }
     return FN_OK;
 }

@@ -14,7 +14,8 @@ int fn_ref_dropout(struct fn_dev *dev, const struct fn_tensor *x, double keep,
         const fn_real *from = fn_ref_pixel(x, n);
         fn_real *to = fn_ref_pixel(y, n);
         for (size_t c = 0; c < channels; c++) {
-            uint64_t bits = fn_rng(step->seed, step->step, n * channels + c, FN_RNG_DROPOUT);
+            uint64_t i = (step->first + n) * channels + c;
+            uint64_t bits = fn_rng(step->seed, step->step, i, FN_RNG_DROPOUT);
             to[c] = (fn_real)(fn_rng_unit(bits) < keep ? from[c] / keep : 0);
         }
     }

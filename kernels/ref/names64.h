@@ -48,12 +48,15 @@
 #define fn_ref_l2norm_forward fn_ref64_l2norm_forward
 #define fn_ref_l2norm_backward fn_ref64_l2norm_backward
 #define fn_ref_softmax_xent fn_ref64_softmax_xent
+#define fn_ref_margin_xent fn_ref64_margin_xent
 #define fn_ref_center_loss fn_ref64_center_loss
 #define fn_ref_center_update fn_ref64_center_update
 #define fn_ref_norm_loss fn_ref64_norm_loss
 #define fn_ref_triplet_loss fn_ref64_triplet_loss
 #define fn_ref_distances fn_ref64_distances
 #define fn_ref_check_finite fn_ref64_check_finite
+#define fn_ref_combine fn_ref64_combine
+#define fn_ref_clip fn_ref64_clip
 #define fn_ref_update fn_ref64_update
 #define fn_ref_update_init fn_ref64_update_init
 #define fn_ref_update_moving fn_ref64_update_moving

@@ -132,7 +132,7 @@ void fn_ref_stats(const struct fn_tensor *y, fn_real *stats);
 int fn_ref_bn_forward(struct fn_dev *dev, const struct fn_tensor *y, const void *stats,
                       const void *beta, int relu, const struct fn_tensor *z);
 int fn_ref_bn_backward(struct fn_dev *dev, const struct fn_tensor *dz, const struct fn_tensor *y,
-                       const void *stats, const void *beta, int relu, const struct fn_tensor *dy,
+                       const void *stats, const void *beta, int mode, const struct fn_tensor *dy,
                        void *dbeta);
 
 /* residual.c */
@@ -174,6 +174,10 @@ int fn_ref_l2norm_backward(struct fn_dev *dev, const struct fn_tensor *x,
 int fn_ref_softmax_xent(struct fn_dev *dev, const struct fn_tensor *logits, const int32_t *labels,
                         int count, int backward);
 
+/* margin.c */
+int fn_ref_margin_xent(struct fn_dev *dev, const struct fn_tensor *x, const int32_t *labels,
+                       int count, const struct fn_margin *rule, int backward);
+
 /* center.c */
 int fn_ref_center_loss(struct fn_dev *dev, const struct fn_tensor *x, const int32_t *labels,
                        int count, const void *centers, double factor, const struct fn_tensor *dx);
@@ -193,6 +197,10 @@ int fn_ref_distances(struct fn_dev *dev, const struct fn_tensor *e, int count, f
 int fn_ref_check_finite(struct fn_dev *dev, const void *grad, size_t count);
 int fn_ref_update(struct fn_dev *dev, const struct fn_params *params, const struct fn_update *rule);
 int fn_ref_update_init(struct fn_dev *dev, const struct fn_params *params, int optimizer);
+
+/* gradient.c */
+int fn_ref_combine(struct fn_dev *dev, void *y, double a, const void *x, double b, size_t count);
+int fn_ref_clip(struct fn_dev *dev, const struct fn_params *params, double most);
 
 /* moving.c */
 int fn_ref_update_moving(struct fn_dev *dev, const struct fn_params *params,

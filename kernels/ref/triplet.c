@@ -14,6 +14,23 @@ static double squared_distance(const fn_real *a, const fn_real *b, size_t count)
     return sum;
 }
 
+/* Mean squared distance of two of the first `count` rows: with s their sum,
+ * (count sum of |e|^2 - |s|^2) / (count (count - 1) / 2). */
+static double spread(const struct fn_tensor *e, size_t count)
+{
+    double squares = 0, of_sum = 0;
+    for (size_t k = 0; k < (size_t)e->c; k++) {
+        double sum = 0;
+        for (size_t n = 0; n < count; n++) {
+            double v = fn_ref_pixel(e, n)[k];
+            sum += v;
+            squares += v * v;
+        }
+        of_sum += sum * sum;
+    }
+    return ((double)count * squares - of_sum) / ((double)count * (double)(count - 1) / 2);
+}
+
 int fn_ref_triplet_loss(struct fn_dev *dev, const struct fn_tensor *e, int count, double alpha,
                         const struct fn_tensor *de)
 {
@@ -40,6 +57,7 @@ int fn_ref_triplet_loss(struct fn_dev *dev, const struct fn_tensor *e, int count
         }
     }
     dev->losses[FN_LOSS_TRIPLET] += loss / triplets;
+    dev->losses[FN_LOSS_SPREAD] += spread(e, (size_t)count);
     return FN_OK;
 }
 

@@ -43,7 +43,8 @@ struct bench {
 static void open_bench(struct bench *b, int n, int training)
 {
     const struct fn_net_options net = {"inception_resnet_v1", SIZE, EMBEDDING, CLASSES};
-    const struct fn_model_options model = {training, FN_MOM, training};
+    const struct fn_model_options model = {
+        .training = training, .optimizer = FN_MOM, .ema = training};
     const struct fn_exec_options exec = {n, training, training ? FN_HEAD_SOFTMAX : FN_HEAD_NONE};
     size_t bytes = (size_t)n * SIZE * SIZE * 3;
     b->n = n;
@@ -78,7 +79,7 @@ static void run_once(struct bench *b, uint64_t number)
                                                    .center_alfa = 0.95,
                                                    .bn_decay = 0.995,
                                                    .update = {FN_MOM, 5e-4, 0.9999}};
-    const struct fn_step step = {1, number, 0.05, number + 1};
+    const struct fn_step step = {1, number, 0.05, number + 1, 0};
     double losses[FN_LOSS_COUNT];
     if (fn_exec_get_options(b->exec)->training) {
         check(fn_step_train(b->exec, &step, b->dev_images, b->dev_labels, &options));
