@@ -117,7 +117,7 @@ static int one_step(struct fn_run *r, uint64_t number, double *wait_s)
 {
     size_t n = (size_t)r->o->batch_size;
     size_t bytes = n * (size_t)r->o->image_size * (size_t)r->o->image_size * 3;
-    const struct fn_step step = {(uint64_t)r->o->seed, number, 1e-3, number + 1};
+    const struct fn_step step = {(uint64_t)r->o->seed, number, 1e-3, number + 1, 0};
     double losses[FN_LOSS_COUNT], from = fn_now();
     const uint8_t *images;
     const int32_t *labels;
