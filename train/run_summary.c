@@ -29,11 +29,17 @@ static int find_last_epoch(struct fn_run *r)
     return rc;
 }
 
-/* Steps from `done` steps of the present epoch to the end. Triplet epochs may have some more. */
+/* Steps from here to the end. A group of triplets is trained to its end, also where that lies
+ * behind the epoch's. */
 static double steps_left(const struct fn_run *r, uint64_t step)
 {
     double size = (double)r->o->epoch_size, epochs = (double)(r->last_epoch - r->state.epoch);
-    double steps = size - (double)r->state.batch + epochs * size;
+    double steps = size - (double)r->state.batch + epochs * size, group = 0;
+    if (r->state.triplets)
+        group = ceil((double)r->state.triplet_rows / (double)r->o->batch_size) -
+                (double)r->state.group_batches;
+    if (steps < group)
+        steps = group;
     if (r->o->max_steps && steps > (double)r->o->max_steps - (double)step)
         steps = (double)r->o->max_steps - (double)step;
     return steps > 0 ? steps : 0;

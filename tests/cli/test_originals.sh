@@ -8,15 +8,16 @@ printf '0: 0.05\n100: 0.005\n200: 0.0005\n276: -1\n' >lr.txt
 # Behind the command line, what makes it a matter of seconds: the later option counts.
 small="--model_def models.shrunken --batch_size 6 --epoch_size 3 --max_nrof_epochs 2 --threads 1"
 
-softmax() {
-    fn-train --logs_base_dir logs/facenet --models_base_dir models/facenet/ --data_dir D --data_path msceleb/ \
-        --image_size 160 --model_def models.inception_resnet_v1 --lfw_dir lfw_mtcnnpy_160/ --learning_rate -1 \
-        --optimizer ADAM --max_nrof_epochs 150 --keep_probability 0.4 --random_flip \
-        --use_fixed_image_standardization --weight_decay 5e-4 --embedding_size 512 --output_dir O --log_dir L \
-        --num_gpus 1 --lfw_distance_metric 1 --lfw_use_flipped_images --lfw_subtract_mean \
-        --validation_set_split_ratio 0.01 --validate_every_n_epochs 5 \
-        --learning_rate_schedule_file lr.txt --lfw_pairs pairs.txt "$@"
-}
+softmax=(
+    fn-train --logs_base_dir logs/facenet --models_base_dir models/facenet/ --data_dir D --data_path msceleb/
+    --image_size 160 --model_def models.inception_resnet_v1 --lfw_dir lfw_mtcnnpy_160/ --learning_rate -1
+    --optimizer ADAM --max_nrof_epochs 150 --keep_probability 0.4 --random_flip
+    --use_fixed_image_standardization --weight_decay 5e-4 --embedding_size 512 --output_dir O --log_dir L
+    --num_gpus 1 --lfw_distance_metric 1 --lfw_use_flipped_images --lfw_subtract_mean
+    --validation_set_split_ratio 0.01 --validate_every_n_epochs 5
+    --learning_rate_schedule_file lr.txt --lfw_pairs pairs.txt
+)
+softmax() { "${softmax[@]}" "$@"; }
 triplet() {
     fn-train --loss triplet --logs_base_dir logs/facenet --models_base_dir models/facenet/ --data_dir D --data_path msceleb/ \
         --image_size 160 --model_def models.inception_resnet_v1 --lfw_dir lfw_mtcnnpy_160/ \
@@ -97,6 +98,25 @@ says err "was changed after its store was made: remove W/stores/msceleb-"
 rm "$store/manifest.json"
 expect 1 softmax $small --max_steps 1 --work_dir=W --lfw_dir=
 says err "fn-ingest made no store of D/msceleb/, and said why above"
+
+# ---- Ctrl-C while the store is made: passed on to fn-ingest; the same command goes on ----
+mkdir D/big
+for copy in $(seq 40); do for class in D/msceleb/*; do cp -rl "$class" "D/big/$(basename "$class")-$copy"; done; done
+"${softmax[@]}" $small --data_path big --max_steps 1 --lfw_dir= >out 2>err &
+pid=$!
+while ! grep -q "a store is made of it" err && kill -0 $pid 2>/dev/null; do sleep 0.02; done
+sleep 0.3
+kill -INT $pid
+set +e; wait $pid; got=$?; set -e
+if [ $got = 130 ]; then
+    says err "interrupted while D/big was stored; the same command goes on from there"
+    expect 0 softmax $small --data_path big --max_steps 1 --lfw_dir=
+    says err "Store: O/models/facenet/stores/big-"
+    says err "2880 pictures of 240 classes"
+else
+    same $got 0 "exit status after Ctrl-C"
+    echo "SKIPPED Ctrl-C while the store is made: it was made already"
+fi
 
 # ---- upstream's form: --data_dir is the tree, --lfw_dir stands by itself; --json keeps stdout to itself ----
 expect 0 fn-train --logs_base_dir l --models_base_dir m --data_dir D/msceleb --image_size 160 --lfw_dir D/lfw_mtcnnpy_160 \
