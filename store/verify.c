@@ -23,9 +23,14 @@ void fn_verify_report(struct fn_verifying *v, const char *file, int64_t id, cons
                       int rc)
 {
     struct fn_verify_bad bad = {file, id, record, fn_err_text(rc)};
+    int unknown = rc == FN_ENOMEM || rc == FN_EINTERRUPTED; /* says nothing about the store */
     pthread_mutex_lock(&v->lock);
-    v->verify->bad_count++;
-    v->verify->bad(v->verify->context, &bad);
+    if (unknown && !v->failure.code)
+        fn_err_note_take(&v->failure, rc);
+    if (!unknown) {
+        v->verify->bad_count++;
+        v->verify->bad(v->verify->context, &bad);
+    }
     pthread_mutex_unlock(&v->lock);
 }
 
@@ -196,6 +201,8 @@ int fn_store_verify(const char *path, struct fn_verify *verify)
     verify->files = files + 2;
     if (!rc)
         rc = check_meaning(&v);
+    if (!rc)
+        rc = fn_err_note_raise(&v.failure);
 out:
     free(v.unreadable);
     fn_manifest_free(&v.manifest);

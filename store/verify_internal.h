@@ -20,11 +20,12 @@ struct fn_verifying {
     struct fn_manifest *manifest;
     struct fn_store *store;
     struct fn_verify_worker *workers;
-    uint8_t *unreadable;  /* a shard: 1 if it must not be mapped */
-    pthread_mutex_t lock; /* of the report and the counts */
+    uint8_t *unreadable;        /* a shard: 1 if it must not be mapped */
+    pthread_mutex_t lock;       /* of the report, the counts and the failure */
+    struct fn_err_note failure; /* the first that says nothing about the store: no memory */
 };
 
-/* Report this thread's sentence. */
+/* Report this thread's sentence; what is no finding (FN_ENOMEM, FN_EINTERRUPTED) ends verifying. */
 void fn_verify_report(struct fn_verifying *v, const char *file, int64_t id, const char *record,
                       int rc);
 

@@ -205,6 +205,12 @@ static void metrics(void **state)
     assert_ok(fn_file_write(path, "step\tloss\taccuracy\n1\t2\t3\nx\t1\t2\n", 32));
     assert_int_equal(fn_metrics_open(&m, path, "step", columns, 2, 9), FN_EFORMAT);
     assert_non_null(strstr(fn_err_text(FN_EFORMAT), "steps.tsv:3: "));
+    /* A power cut: the length came to the disk, the bytes did not. */
+    static const char holes[] = "step\tloss\taccuracy\n1\t2\t3\n2\t\0\0\0\0\0\0\n3\t1\t1\n\0\0\0";
+    assert_ok(fn_file_write(path, holes, sizeof holes - 1));
+    assert_ok(fn_metrics_open(&m, path, "step", columns, 2, 9));
+    assert_ok(fn_metrics_close(&m));
+    expect_text(path, "step\tloss\taccuracy\n1\t2\t3\n");
     /* A new run begins anew. */
     assert_ok(fn_metrics_open(&m, path, "step", columns, 2, -1));
     assert_ok(fn_metrics_close(&m));

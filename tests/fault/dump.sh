@@ -34,7 +34,7 @@ run() { $inject fn-dump db $command --threads 1; }
 try_text list
 try_text rejects
 try_text stats
-run() { $inject fn-dump db $command --threads 1 | sed 's/, [0-9.]* s,.*//'; return ${PIPESTATUS[0]}; }
+run() { $inject fn-dump db $command --threads 1 | sed 's/, [0-9.]* s$//'; return ${PIPESTATUS[0]}; }
 try_text verify
 echo "$faults faults"
 [ $bad = 0 ]

@@ -130,6 +130,8 @@ static int is_system(const char *path)
 {
     static const char *const folders[] = {"/proc/", "/sys/", "/dev/", "/etc/",
                                           "/usr/",  "/lib",  "/var/"};
+    if (strncmp(path, "/dev/shm/", 9) == 0)
+        return 0; /* memory as a disk: campaigns are run there */
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++)
         if (strncmp(path, folders[i], strlen(folders[i])) == 0)
             return 1;

@@ -102,6 +102,7 @@ sweep_files() {
     local kind what total
     for kind in open read write sync truncate rename unlink mkdir map; do
         total=$(calls $kind)
+        [ "$total" != 0 ] || [ $kind != open ] || fail "a run that opens no file"
         [ "$total" != 0 ] || continue
         sweep $kind EIO $total
         [ $every != 1 ] || sweep $kind ENOSPC+ $total # the short forms leave it out
