@@ -58,6 +58,10 @@ static int plan_nodes(struct fn_exec *x)
         if (rc)
             return rc;
     }
+    if (x->options.head == FN_HEAD_TRIPLET) { /* of online mining's gradient */
+        rc = m->be->fc_plan(m->dev, x->options.n, net->embedding_size, x->options.n, &bytes);
+        return rc ? fn_fail_in(rc, "triplets") : want_workspace(x, bytes);
+    }
     if (x->options.head != FN_HEAD_SOFTMAX)
         return FN_OK;
     rc = m->be->fc_plan(m->dev, x->options.n, net->embedding_size, net->classes, &bytes);

@@ -43,7 +43,9 @@ static struct fn_run *make(const struct fn_train_options *o, const char *checkpo
         return NULL;
     }
     r->o = o;
-    r->loss = !strcmp(o->loss, "triplet") ? &fn_run_triplet : &fn_run_softmax;
+    r->loss = !strcmp(o->loss, "softmax")    ? &fn_run_softmax
+              : !strcmp(o->mining, "online") ? &fn_run_online
+                                             : &fn_run_triplet;
     r->resumed = checkpoint;
     r->lock = -1;
     r->began = fn_now();

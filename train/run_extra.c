@@ -47,6 +47,10 @@ void fn_run_extra_say(const struct fn_run *r)
         fn_info("Margin: %s of %g, cosines times %g", o->margin, o->margin_size, o->margin_scale);
     if (o->label_smoothing > 0)
         fn_info("Label smoothing: %g of the target to all classes alike", o->label_smoothing);
+    if (!strcmp(o->mining, "online"))
+        fn_info("Mining: online, %s, batches of %lld people with %lld images each",
+                o->triplet_selection, (long long)o->people_per_batch,
+                (long long)o->images_per_person);
     say_rate(o);
     if (o->parts > 1)
         fn_info("Batches of %lld in %lld parts, each normalized by itself",

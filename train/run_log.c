@@ -62,8 +62,13 @@ static const struct {
     {"prelogits_hist.tsv", "epoch", {{"low", -1}, {"count", 0}}, 2},
     {"steps.tsv",
      "step",
-     {{"loss", -1}, {"reg_loss", -1}, {"active", -1}, {"triplets", 0}, {"learning_rate", -1}},
-     5},
+     {{"loss", -1},
+      {"reg_loss", -1},
+      {"active", -1},
+      {"triplets", 0},
+      {"learning_rate", -1},
+      {"mean_distance", -1}},
+     6},
 };
 
 /* The row of `tables` that a log has with this loss; -1: it has none. */
@@ -71,6 +76,7 @@ static int table_of(const struct fn_run *r, int log)
 {
     if (r->loss->head == FN_HEAD_TRIPLET)
         return log == FN_LOG_STEPS                                   ? FN_LOG_COUNT
+               : log == FN_LOG_GROUPS && r->loss == &fn_run_online   ? -1
                : log == FN_LOG_VALIDATION || log == FN_LOG_PRELOGITS ? -1
                                                                      : log;
     return log == FN_LOG_GROUPS ? -1 : log;

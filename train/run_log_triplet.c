@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What triplet training says and writes down. */
 #include <inttypes.h>
+#include <math.h>
 
 #include "base/log.h"
 #include "train/run_triplet_parts.h"
@@ -10,17 +11,17 @@
 
 /* Said once, when it begins. Within the margin of each other, all pictures look alike to the loss:
  * every negative is active, and no step tells one from the other. */
-static void check_folded(struct fn_run *r, double mean_distance)
+static void check_folded(struct fn_run *r, const char *what, uint64_t number, double mean_distance)
 {
     double least = r->o->alpha > COLLAPSED ? r->o->alpha : COLLAPSED;
     int folded = mean_distance < least;
-    if (folded && !r->triplets->folded)
-        fn_warn("group %" PRId64 ": the embeddings are folding into one point (mean squared "
+    if (folded && !r->figures.folded)
+        fn_warn("%s %" PRIu64 ": the embeddings are folding into one point (mean squared "
                 "distance %.2g, below %g; 2 is usual): go back to an earlier checkpoint with a "
                 "lower --learning_rate, begin with a --pretrained_model of softmax training, or "
                 "try --triplet_selection semi-hard",
-                r->state.group, mean_distance, least);
-    r->triplets->folded = folded;
+                what, number, mean_distance, least);
+    r->figures.folded = folded;
 }
 
 static void say_group(const struct fn_run *r, const struct fn_group_figures *g, double active)
@@ -46,7 +47,7 @@ int fn_run_log_group(struct fn_run *r, const struct fn_group_figures *g)
                              g->mean_distance,      g->seconds};
     int rc;
     say_group(r, g, active);
-    check_folded(r, g->mean_distance);
+    check_folded(r, "group", (uint64_t)r->state.group, g->mean_distance);
     rc = fn_run_log_row(r, FN_LOG_GROUPS, r->state.group, values);
     if (!rc)
         rc = fn_run_log_event(r, "time/selection", step, g->seconds);
@@ -55,23 +56,49 @@ int fn_run_log_group(struct fn_run *r, const struct fn_group_figures *g)
     return rc ? rc : fn_run_log_event(r, "triplets/mean_distance", step, g->mean_distance);
 }
 
+/* Online there is always something to choose from, but maybe nothing to learn. */
+static void check_starved(struct fn_run *r, const struct fn_flight *flight)
+{
+    enum { STARVED = 50 };
+    struct fn_run_figures *f = &r->figures;
+    f->starved = flight->online.active ? 0 : f->starved + 1;
+    if (f->starved == STARVED)
+        fn_warn("%d batches in a row have no active triplet: every negative is farther than the "
+                "positive by --alpha %g, so there is nothing left to learn; --triplet_selection "
+                "hard or a larger --people_per_batch finds harder ones",
+                STARVED, r->o->alpha);
+}
+
 int fn_run_log_triplet_step(struct fn_run *r, const double l[FN_LOSS_COUNT],
                             const struct fn_flight *flight, double seconds)
 {
-    double triplets = flight->n / 3;
-    const double values[] = {fn_step_total(l, &r->step), l[FN_LOSS_DECAY],
-                             l[FN_LOSS_ACTIVE] / triplets, triplets, flight->rate};
+    double triplets = r->online ? (double)flight->online.triplets : flight->n / 3;
+    double active = triplets > 0 ? l[FN_LOSS_ACTIVE] / triplets : 0;
+    const double values[] = {
+        fn_step_total(l, &r->step), l[FN_LOSS_DECAY], active, triplets, flight->rate,
+        l[FN_LOSS_SPREAD]};
+    int64_t step = (int64_t)flight->number;
     char tail[96];
     int rc;
     fn_run_log_figures(r, l, flight, seconds);
     if (fn_run_log_line(r, flight))
-        fn_info("Epoch: [%d][%d/%d]\tTime %.3f\tLoss %2.3f\tActive %.1f%%\tLr %2.5f\t%s",
+        fn_info("Epoch: [%d][%d/%d]\tTime %.3f\tLoss %2.3f\tActive %.1f%%\tMean distance "
+                "%.3f\tLr %2.5f\t%s",
                 (int)r->state.epoch, (int)flight->batch, (int)r->o->epoch_size, seconds, values[0],
-                100 * values[2], flight->rate, fn_run_log_tail(r, flight, tail, sizeof tail));
-    rc = fn_run_log_row(r, FN_LOG_STEPS, (int64_t)flight->number, values);
+                100 * active, values[5], flight->rate,
+                fn_run_log_tail(r, flight, tail, sizeof tail));
+    if (r->online && isfinite(values[5])) {
+        check_folded(r, "step", flight->number, values[5]);
+        check_starved(r, flight);
+    }
+    rc = fn_run_log_row(r, FN_LOG_STEPS, step, values);
     if (!rc)
-        rc = fn_run_log_event(r, "loss", (int64_t)flight->number, values[0]);
-    if (!rc && flight->number % 100 == 0)
-        rc = fn_run_log_event(r, "learning_rate", (int64_t)flight->number, flight->rate);
+        rc = fn_run_log_event(r, "loss", step, values[0]);
+    if (!rc && step % 100 == 0)
+        rc = fn_run_log_event(r, "learning_rate", step, flight->rate);
+    if (!rc && (r->online || step % 100 == 0))
+        rc = fn_run_log_event(r, "batch/active", step, active);
+    if (!rc && (r->online || step % 100 == 0))
+        rc = fn_run_log_event(r, "batch/mean_distance", step, values[5]);
     return rc ? rc : fn_run_log_every(r, flight->number);
 }

@@ -6,6 +6,7 @@
 #include "train/checkpoint.h"
 #include "train/events.h"
 #include "train/exec.h"
+#include "train/group_ring.h"
 #include "train/lfw_run.h"
 #include "train/loader.h"
 #include "train/metrics.h"
@@ -13,6 +14,7 @@
 #include "train/schedule.h"
 #include "train/split.h"
 #include "train/step.h"
+#include "train/triplet_online.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -43,6 +45,7 @@ struct fn_flight {
     int64_t batch;   /* in its epoch, from 1 */
     int n;           /* images */
     double rate, begin;
+    struct fn_online_figures online; /* of online mining */
     struct fn_batch data;
 };
 /* The steps under way: one more than r->lag at most. */
@@ -70,13 +73,15 @@ struct fn_run_loss {
                     const struct fn_flight *flight, double seconds);
     int accuracy_digits; /* of LFW's accuracy on the console */
 };
-extern const struct fn_run_loss fn_run_softmax, fn_run_triplet;
+extern const struct fn_run_loss fn_run_softmax, fn_run_triplet, fn_run_online;
 struct fn_triplets; /* run_triplet_parts.h */
 
 /* What is measured, for lines, tables and the summary. NAN: not (yet). */
 struct fn_run_figures {
     double loss, accuracy; /* of the last step */
     double gradient;       /* its global norm, where it is clipped */
+    int folded;            /* embeddings lie in one point, and that was said */
+    int starved;           /* steps of online mining in a row without an active triplet */
     double validation_loss, validation_xent, validation_accuracy;
     double lfw_accuracy, lfw_val;
     double train_s, validate_s, evaluate_s, save_s; /* of this epoch */
@@ -93,8 +98,10 @@ struct fn_run_figures {
 struct fn_run {
     const struct fn_train_options *o;
     const struct fn_run_loss *loss;
-    struct fn_triplets *triplets; /* of the triplet loss */
-    const char *resumed;          /* checkpoint's folder, or NULL; borrowed */
+    struct fn_triplets *triplets; /* of the triplet loss, mined offline */
+    struct fn_online *online;     /* mined online, from */
+    struct fn_group_ring *groups;
+    const char *resumed; /* checkpoint's folder, or NULL; borrowed */
     struct fn_train_state state;
     /* data */
     struct fn_store *store;
@@ -185,6 +192,8 @@ void fn_run_extra_say(const struct fn_run *r); /* the banner's lines of them */
 /* run_log.c */
 int fn_run_log_open(struct fn_run *r);
 int fn_run_log_close(struct fn_run *r);
+int fn_run_log_triplet_step(struct fn_run *r, const double losses[FN_LOSS_COUNT],
+                            const struct fn_flight *flight, double seconds);
 int fn_run_log_step(struct fn_run *r, const double losses[FN_LOSS_COUNT],
                     const struct fn_flight *flight, double seconds);
 /* For the lines of other losses: a row, an event (a full disk is tolerated), figures of a step. */
@@ -218,6 +227,8 @@ int fn_run_log_prelogits_epoch(struct fn_run *r); /* writes the counts down, and
  * too many. *why is set where it diverged. */
 int fn_run_batch(struct fn_run *r, struct fn_exec *exec, double rate, struct fn_flights *flights,
                  enum fn_why *why);
+/* Batches of the training exec until the epoch ends, or something else does. */
+int fn_run_batches(struct fn_run *r, double rate, enum fn_why *why);
 int fn_run_drain(struct fn_run *r, struct fn_flights *flights, enum fn_why *why);
 int fn_run_ended(const struct fn_run *r, enum fn_why *why); /* stopped by a signal or --max_steps */
 /* --save_every_n_steps, within an epoch. */

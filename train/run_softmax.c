@@ -37,19 +37,6 @@ static int feed(struct fn_run *r)
     return fn_loader_start(r->train_ring.loader, &job);
 }
 
-static int epoch(struct fn_run *r, double rate, enum fn_why *why)
-{
-    struct fn_flights flights = {.ahead = 0};
-    int rc = FN_OK;
-    *why = FN_WHY_EPOCH;
-    while (!rc && *why == FN_WHY_EPOCH && !fn_run_epoch_over(r) && !fn_run_ended(r, why)) {
-        rc = fn_run_batch(r, r->train, rate, &flights, why);
-        if (!rc)
-            rc = fn_run_save_due(r, &flights, why);
-    }
-    return rc ? rc : fn_run_drain(r, &flights, why);
-}
-
 const struct fn_run_loss fn_run_softmax = {
     .name = "softmax",
     .head = FN_HEAD_SOFTMAX,
@@ -60,7 +47,7 @@ const struct fn_run_loss fn_run_softmax = {
     .open_device = nothing,
     .close = no_close,
     .feed = feed,
-    .epoch = epoch,
+    .epoch = fn_run_batches,
     .log_step = fn_run_log_step,
     .accuracy_digits = 5,
 };

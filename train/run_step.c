@@ -34,8 +34,12 @@ static int start(struct fn_run *r, struct fn_exec *exec, double rate, struct fn_
                              &images, &labels);
     if (!rc)
         rc = r->be->batch_use(r->dev, f->data.slot);
+    if (r->online)
+        r->online->labels = f->data.labels;
     if (!rc)
         rc = fn_step_train(exec, &step, images, labels, &r->step);
+    if (r->online)
+        f->online = r->online->figures;
     r->state.step++;
     r->state.batch++;
     r->saved = 0;
@@ -68,6 +72,8 @@ static int finish(struct fn_run *r, const struct fn_flight *f, enum fn_why *why)
     if (rc)
         return rc;
     fn_step_losses(losses, &r->step);
+    if (r->online)
+        fn_online_losses(&f->online, losses);
     seconds = fn_now() - (r->last_finish > f->begin ? r->last_finish : f->begin);
     r->last_finish = fn_now();
     r->figures.train_s += seconds;
@@ -122,4 +128,17 @@ int fn_run_save_due(struct fn_run *r, struct fn_flights *flights, enum fn_why *w
     if (!rc && *why == FN_WHY_EPOCH)
         rc = fn_run_check_weights(r, why);
     return rc || *why != FN_WHY_EPOCH ? rc : fn_run_save(r, 0);
+}
+
+int fn_run_batches(struct fn_run *r, double rate, enum fn_why *why)
+{
+    struct fn_flights flights = {.ahead = 0};
+    int rc = FN_OK;
+    *why = FN_WHY_EPOCH;
+    while (!rc && *why == FN_WHY_EPOCH && !fn_run_epoch_over(r) && !fn_run_ended(r, why)) {
+        rc = fn_run_batch(r, r->train, rate, &flights, why);
+        if (!rc)
+            rc = fn_run_save_due(r, &flights, why);
+    }
+    return rc ? rc : fn_run_drain(r, &flights, why);
 }

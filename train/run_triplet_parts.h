@@ -26,7 +26,6 @@ struct fn_triplets {
     float *moving;             /* moving statistics before the group */
     struct fn_exec *rest;      /* of an odd batch size, or NULL */
     int rule;                  /* enum fn_selection */
-    int folded;                /* warned of */
     int starved;               /* groups in a row without a triplet */
 };
 
@@ -49,8 +48,6 @@ int fn_triplet_group(struct fn_run *r, enum fn_why *why);
 
 /* run_log_triplet.c */
 int fn_run_log_group(struct fn_run *r, const struct fn_group_figures *figures);
-int fn_run_log_triplet_step(struct fn_run *r, const double losses[FN_LOSS_COUNT],
-                            const struct fn_flight *flight, double seconds);
 
 #ifdef __cplusplus
 }

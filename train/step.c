@@ -86,7 +86,9 @@ static int gradients(struct fn_exec *x, const uint8_t *images, const int32_t *la
     if (!rc)
         rc = fn_exec_forward(x, o->keep);
     if (!rc)
-        rc = triplet ? fn_loss_triplet(x, n, o, 1) : fn_loss_softmax(x, labels, n, o, 1);
+        rc = !triplet    ? fn_loss_softmax(x, labels, n, o, 1)
+             : o->online ? fn_loss_online(x, o->online, o->alpha, 1)
+                         : fn_loss_triplet(x, n, o, 1);
     return rc ? rc : fn_exec_backward(x, o->keep);
 }
 
@@ -251,7 +253,7 @@ int fn_step_train(struct fn_exec *x, const struct fn_step *step, const uint8_t *
     rc = be->step_begin(x->model->dev, step);
     if (rc)
         return rc;
-    if (!o->record || !be->record_begin || x->profile || x->tape.failed)
+    if (!o->record || o->online || !be->record_begin || x->profile || x->tape.failed)
         return run_ops(x, images, labels, o);
     if (!is_last_step(x, images, labels, o))
         return run_and_note(x, images, labels, o);

@@ -21,6 +21,7 @@
 
 #include "kernels/op.h"
 #include "train/exec.h"
+#include "train/triplet_online.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -36,6 +37,8 @@ struct fn_step_options {
     int parts;               /* of a batch: fn_model_options.parts; 0 as 1 */
     /* triplet */
     double alpha;
+    struct fn_online
+        *online; /* a batch's triplets are chosen from itself; NULL: rows are triplets */
     /* update */
     double clip; /* the gradient's global norm at most; 0: as it is */
     double bn_decay;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "train/train_options_parts.h"
+#include "train/triplet_select.h"
 
 #define ARCFACE_MARGIN 0.5  /* of the ArcFace paper, in radians */
 #define COSFACE_MARGIN 0.35 /* of the CosFace paper */
@@ -31,6 +32,35 @@ static int check_rate(const struct fn_train_options *o)
     return FN_OK;
 }
 
+/* Online, a batch is a group of people. */
+static int check_online(struct fn_train_options *o)
+{
+    int64_t batch = o->people_per_batch * o->images_per_person;
+    if (strcmp(o->loss, "triplet") != 0)
+        return fn_fail(FN_EUSAGE, "--mining online goes with --loss triplet");
+    if (!fn_train_options_given("triplet_selection"))
+        o->triplet_selection = fn_selection_names[FN_SELECT_SEMI_HARD];
+    if (strcmp(o->triplet_selection, fn_selection_names[FN_SELECT_SEMI_HARD]) != 0 &&
+        strcmp(o->triplet_selection, fn_selection_names[FN_SELECT_HARD]) != 0)
+        return fn_fail(FN_EUSAGE,
+                       "--triplet_selection %s is for --mining offline: online there is "
+                       "semi-hard and hard",
+                       o->triplet_selection);
+    if (o->people_per_batch < 2 || o->images_per_person < 2 || batch > 65535)
+        return fn_fail(FN_EUSAGE,
+                       "--mining online wants a batch of two people and two images of each at "
+                       "least, and 65535 images at most: --people_per_batch %lld "
+                       "--images_per_person %lld",
+                       (long long)o->people_per_batch, (long long)o->images_per_person);
+    if (fn_train_options_given("batch_size") && o->batch_size != batch)
+        return fn_fail(FN_EUSAGE,
+                       "--batch_size %lld: with --mining online a batch is --people_per_batch x "
+                       "--images_per_person = %lld images",
+                       (long long)o->batch_size, (long long)batch);
+    o->batch_size = batch;
+    return FN_OK;
+}
+
 int fn_train_options_check_extra(struct fn_train_options *o)
 {
     int rc = check_margin(o);
@@ -48,7 +78,5 @@ int fn_train_options_check_extra(struct fn_train_options *o)
                        (long long)o->parts, (long long)o->batch_size);
     if (!(o->clip >= 0))
         return fn_fail(FN_EUSAGE, "--clip_gradient_norm %g: a norm is not below 0", o->clip);
-    if (!strcmp(o->mining, "online") && strcmp(o->loss, "triplet") != 0)
-        return fn_fail(FN_EUSAGE, "--mining online goes with --loss triplet");
-    return FN_OK;
+    return !strcmp(o->mining, "online") ? check_online(o) : FN_OK;
 }
