@@ -11,6 +11,8 @@ expect 0 fn-train "$@" --models_base_dir whole
 run=$(ls whole)
 same "$(head -n 1 "logs/$run/prelogits_hist.tsv")" "epoch	low	count" "head of prelogits_hist.tsv"
 same "$(awk -F '\t' 'NR > 1 {n[$1] += $3} END {print n[1], n[2]}' "logs/$run/prelogits_hist.tsv")" "12800 12800" "prelogits"
+expect 0 fn-train "$@" --models_base_dir parts --gradient_accumulation 4 --max_steps 10
+same "$(awk -F '\t' 'NR > 1 {n += $3} END {print n}' "logs/$(ls parts)/prelogits_hist.tsv")" 1280 "prelogits of parts"
 expect 0 fn-train "$@" --models_base_dir cut --max_steps 137 --quiet
 expect 0 fn-train --resume cut/* --max_steps 0 --threads 1
 cmp "logs/$run/prelogits_hist.tsv" "logs/$(ls cut)/prelogits_hist.tsv"
