@@ -7,15 +7,18 @@
 
 #include "kernels/selftest_probe.h"
 
+enum { LAYERS, LOSSES };
+
 /* How far a result may be off, as a share of the array's largest magnitude.
  * fp32: sums of some hundred products, each rounded to 2^-24, give 4e-7; Winograd's algorithm may
  * lose a few bits more. TF32 and tensor cores keep 10 bits of what they multiply. bf16:
  * a result is stored with 8 bits. */
 static const double fp32_allowed = 2e-5, tf32_allowed = 4e-3, bf16_allowed = 1e-2;
 
-static double allowed_of(const struct fn_probe_case *c, const struct fn_dev_options *o)
+/* Losses and optimizers are fp32 in every precision. */
+static double allowed_of(const struct fn_probe_case *c, int list, const struct fn_dev_options *o)
 {
-    if (o->precision == FN_BF16)
+    if (o->precision == FN_BF16 && list == LAYERS)
         return bf16_allowed;
     return c->products && o->allow_tf32 ? tf32_allowed : fp32_allowed;
 }
@@ -105,7 +108,8 @@ int fn_selftest(const struct fn_backend *be, struct fn_dev *dev,
                 const struct fn_dev_options *options, int speed, struct fn_selftest_row *rows,
                 size_t *count)
 {
-    static const struct fn_probe_case *const lists[] = {fn_probe_layers, fn_probe_losses};
+    static const struct fn_probe_case *const lists[] = {
+        [LAYERS] = fn_probe_layers, [LOSSES] = fn_probe_losses};
     const struct fn_dev_options plain = {.threads = 1};
     const int narrow = options->precision == FN_BF16;
     struct fn_dev *ref = NULL;
@@ -113,12 +117,14 @@ int fn_selftest(const struct fn_backend *be, struct fn_dev *dev,
     const struct fn_probe on = {.be = be, .dev = dev, .narrow = narrow};
     const struct fn_probe oracle = {.be = &fn_backend_ref64, .dev = ref, .narrow = narrow};
     *count = 0;
-    for (size_t l = 0; l < sizeof lists / sizeof *lists && !rc; l++)
+    for (int l = LAYERS; l <= LOSSES && !rc; l++)
         for (const struct fn_probe_case *c = lists[l]; c->op && !rc; c++) {
             struct fn_selftest_row *row = &rows[*count];
-            if (*count == FN_SELFTEST_ROWS)
-                return fn_fail(FN_EINTERNAL, "more than %d cases", FN_SELFTEST_ROWS);
-            *row = (struct fn_selftest_row){.op = c->op, .allowed = allowed_of(c, options)};
+            if (*count == FN_SELFTEST_ROWS) {
+                rc = fn_fail(FN_EINTERNAL, "more than %d cases", FN_SELFTEST_ROWS);
+                break;
+            }
+            *row = (struct fn_selftest_row){.op = c->op, .allowed = allowed_of(c, l, options)};
             rc = run_case(c, &on, &oracle, speed, row);
             ++*count;
         }

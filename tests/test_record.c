@@ -19,7 +19,7 @@ static struct {
     struct fn_step step;
     const struct fn_step_options *options; /* of the step under way */
     char *saved;
-    int run, recorded, replayed, freed, recording;
+    int run, begun, recorded, replayed, freed, recording;
     int moved, broken; /* the next replay finds its memory moved; recording fails */
 } toy;
 
@@ -68,6 +68,7 @@ static int toy_record_begin(struct fn_dev *dev)
     (void)dev;
     assert_false(toy.recording);
     toy.recording = 1;
+    toy.begun++;
     toy.saved = malloc(arena_bytes());
     assert_non_null(toy.saved);
     copy_state(toy.saved, 0);
@@ -239,6 +240,7 @@ static void test_broken(void **state)
         one_step(&b, i, &o);
     }
     DID(4, 0, 0, 0);
+    assert_int_equal(toy.begun, 1); /* and is not asked again */
     assert_memory_equal(a.model->params.w, b.model->params.w,
                         a.model->params.total * sizeof(float));
     rig_close(&b);
