@@ -5,6 +5,8 @@
 
 #include "base/chart_internal.h"
 
+enum { WIDEST = 72 /* units of a column, however few there are */ };
+
 static double most_of(const struct fn_bars *b, size_t *at)
 {
     double most = 0;
@@ -57,7 +59,8 @@ static void draw_columns(const struct fn_frame *f, const struct fn_bars *b)
     for (size_t i = 0; i < b->count; i++) {
         char text[64];
         double x = f->left + (double)i * column, y = fn_frame_y(f, b->bars[i].value);
-        double gap = column > 6 ? fmin(3, column * 0.12) : 0.5, middle = x + column / 2;
+        double gap = column > 6 ? fmax(fmin(3, column * 0.12), (column - WIDEST) / 2) : 0.5;
+        double middle = x + column / 2;
         if (b->bars[i].value > 0 && f->bottom - y < 1) /* what is there is seen */
             y = f->bottom - 1;
         fn_html_put(

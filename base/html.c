@@ -221,7 +221,7 @@ void fn_html_fact(struct fn_html *h, const char *name, const char *fmt, ...)
 {
     va_list args;
     fn_html_put(h, "<div><dt>");
-    fn_html_text(h, name, strlen(name));
+    fn_html_name(h, name, strlen(name));
     fn_html_put(h, "</dt><dd><bdi>");
     va_start(args, fmt);
     text_v(h, fmt, args);

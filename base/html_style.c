@@ -70,7 +70,8 @@ const char *const fn_html_style[] = {
     "vertical-align:top}\n",
     "th:last-child,td:last-child{padding-right:0}\n",
     "th{font-weight:600;color:var(--soft)}\n",
-    "td{overflow-wrap:anywhere}\n",
+    "td{overflow-wrap:break-word}\n",
+    "td:last-child{overflow-wrap:anywhere}td:last-child bdi{display:block;min-width:10em}\n",
     ".n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\n",
     ".bars td{vertical-align:middle;overflow-wrap:normal}\n",
     ".bars th{font-weight:400;color:var(--ink);white-space:nowrap}\n",
@@ -84,7 +85,7 @@ const char *const fn_html_style[] = {
     ".facts dd{margin:0;overflow-wrap:anywhere}\n",
     ".many .facts{columns:3 300px;column-gap:32px}.many .facts "
     "div{break-inside:avoid;grid-template-columns:"
-    "1fr 1fr}\n",
+    "minmax(0,1.3fr) minmax(0,1fr)}.many dt{overflow-wrap:anywhere}\n",
     "code{font:13px/1.5 ui-monospace,Menlo,Consolas,\"DejaVu Sans Mono\",monospace;"
     "overflow-wrap:anywhere}\n",
     ".faces{display:grid;gap:10px;grid-template-columns:repeat(auto-fill,minmax(84px,1fr));"

@@ -198,7 +198,7 @@ static void put_pictures(struct fn_report *r)
     for (int i = FN_CODEC_JPEG; i <= FN_CODEC_RAW; i++)
         if (m->codecs[i])
             bars[codecs++] = (struct fn_bar){fn_codec_name(i), (double)m->codecs[i]};
-    if (m->quality)
+    if (m->quality && strcmp(m->codec, "jpeg") == 0)
         snprintf(text, sizeof text, "JPEG is of quality %d.", m->quality);
     const struct fn_bars chart = {"Codecs", text, "codec", "images", FN_UNIT_COUNT, bars, codecs};
     fn_chart_bars(r->html, &chart);

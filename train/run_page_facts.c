@@ -128,19 +128,18 @@ static void put_lines(struct fn_run_logs *l, const char *text)
 
 static void put_starts(struct fn_run_logs *l)
 {
-    static const char *const columns[] = {"#behind step", "", "time", "device", "command"};
     if (!l->start_count)
         return;
     fn_html_put(l->html, "<div class=\"card\">\n<h3>Begun and resumed</h3>\n");
-    fn_html_table(l->html, NULL, columns, 5);
+    fn_html_facts(l->html);
     for (size_t i = 0; i < l->start_count; i++) {
-        char text[32];
-        fn_html_cell(l->html, "%s",
-                     fn_unit_text(FN_UNIT_COUNT, l->starts[i].step, 0, text, sizeof text));
-        for (int k = 0; k < 4; k++)
-            fn_html_cell(l->html, "%s", l->starts[i].field[k]);
+        const struct fn_run_start *s = &l->starts[i];
+        char name[96], text[32];
+        snprintf(name, sizeof name, "%s behind step %s", s->field[0],
+                 fn_unit_text(FN_UNIT_COUNT, s->step, 0, text, sizeof text));
+        fn_html_fact(l->html, name, "%s, %s: %s", s->field[1], s->field[2], s->field[3]);
     }
-    fn_html_table_end(l->html);
+    fn_html_facts_end(l->html);
     fn_html_put(l->html, "</div>\n");
 }
 
