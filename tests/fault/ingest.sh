@@ -18,6 +18,7 @@ whole() { # OPTIONS...: what the sweeps that follow do, and what it gives withou
 # A TSV with damaged rows into several shards, each copied while the next one grows.
 whole faces.tsv --max-rejects 100% --threads 1 --codec raw --size 182 --shard-bytes 1M
 sweep_files
+sweep_ends
 sweep alloc ENOMEM
 
 # A tree of folders, two threads. A picture that cannot be read is a reject, no failure: only the store's calls.
@@ -35,6 +36,7 @@ fault write:12:INT run
 mv db begun
 fresh() { rm -rf db && cp -r begun db; }
 sweep_files
+sweep_ends
 sweep alloc ENOMEM
 echo "$faults faults"
 [ $bad = 0 ]

@@ -83,8 +83,9 @@ sweep() {
             same || fail "$kinds $n $what: exit 0, but another result"
             passed=$((passed + 1))
             ;;
-        1)
-            [ "$(wc -l <err)" -ge 1 ] && named || fail "$kinds $n $what: the sentence does not name the file"
+        1 | 130 | 137)
+            [ $got = 1 ] || [ $got:$what = 130:INT ] || [ $got:$what = 137:KILL ] || fail "$kinds $n $what: exit $got"
+            [ $got = 137 ] || { [ -s err ] && { [ $got = 130 ] || named; }; } || fail "$kinds $n $what: the sentence does not name the file"
             ended=$((ended + 1))
             fault "$kinds:0:EIO" again
             [ $got = 0 ] || fail "$kinds $n $what: the same command does not go on: exit $got"
@@ -111,4 +112,11 @@ sweep_files() {
         sweep write EINTR $total
         [ $ended = 0 ] || fail "a signal during a write ended a run"
     done
+}
+
+# Killed, and interrupted with Ctrl-C, before each of its changes.
+sweep_ends() {
+    local kinds=open,write,sync,truncate,rename,unlink,mkdir
+    sweep $kinds KILL
+    sweep $kinds INT
 }

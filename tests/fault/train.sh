@@ -30,6 +30,7 @@ same() {
     cut -f 1-4 logs/*/epochs.tsv | diff - <(cut -f 1-4 wholelogs/epochs.tsv) >diff.out
 }
 sweep_files
+sweep_ends
 sweep alloc ENOMEM
 echo "$faults faults"
 [ $bad = 0 ]
