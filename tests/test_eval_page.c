@@ -68,6 +68,15 @@ static void test_roc(void **state)
     assert_in_range(n, FN_ROC_POINTS / 2, FN_ROC_POINTS);
     assert_true(fabs(area_of(far, tar, n) - 0.5) < 0.01);
     assert_true(far[1] <= 2.0 / MANY); /* the first false accepts are all there */
+    for (size_t i = 0; i < 40; i++) {  /* one distance, or two: no threshold lies within it */
+        same[i] = i < 15;
+        distance[i] = 0.5;
+    }
+    assert_int_equal(fn_eval_roc(distance, same, 40, far, tar, &n_same, &n_diff), 2);
+    assert_true(area_of(far, tar, 2) == 0.5);
+    distance[0] = distance[20] = 0.25;
+    assert_int_equal(fn_eval_roc(distance, same, 40, far, tar, &n_same, &n_diff), 3);
+    assert_true(fabs(far[1] - 1 / 25.0) < 1e-12 && fabs(tar[1] - 1 / 15.0) < 1e-12);
     memset(same, 1, sizeof same);
     assert_int_equal(fn_eval_roc(distance, same, 10, far, tar, &n_same, &n_diff), 1);
     assert_int_equal(n_diff, 0);
