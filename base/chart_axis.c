@@ -171,7 +171,7 @@ static char *tick_text(double value, double step, char *buf, size_t cap)
 char *fn_unit_text(enum fn_unit unit, double value, double step, char *buf, size_t cap)
 {
     double size = fabs(value);
-    int digits = size >= 1 ? 3 - (int)floor(log10(size) + SLACK) : 3;
+    int digits = isfinite(size) && size >= 1 ? 3 - (int)floor(log10(size) + SLACK) : 3;
     if (!isfinite(value))
         snprintf(buf, cap, "%s", isnan(value) ? "-" : value < 0 ? "-inf" : "inf");
     else if (unit == FN_UNIT_BYTES)
