@@ -17,6 +17,18 @@ static void run_softmax(struct fn_probe *p, int unused)
     fn_probe_keep_losses(p);
 }
 
+static void run_margin(struct fn_probe *p, int kind)
+{
+    const struct fn_margin rule = {kind, 24, 0.35, 0.1};
+    const int n = p->large ? 90 : 5, classes = p->large ? 100000 : 37;
+    const struct fn_tensor x = fn_probe_rows(p, n, classes, 1, 0.9); /* cosines */
+    const int32_t *labels = fn_probe_labels(p, n, classes);
+    FN_PROBE_RUN(p, 3 * fn_probe_bytes(p, &x), 0,
+                 p->be->margin_xent(p->dev, &x, labels, n, &rule, 1));
+    fn_probe_keep(p, &x);
+    fn_probe_keep_losses(p);
+}
+
 static void run_center(struct fn_probe *p, int update)
 {
     const int n = p->large ? 512 : 5, d = p->large ? 512 : 19, classes = 4;
@@ -122,6 +134,28 @@ static void run_update(struct fn_probe *p, int optimizer)
     keep_arenas(p, &a);
 }
 
+static void run_clip(struct fn_probe *p, int unused)
+{
+    struct arenas a;
+    (void)unused;
+    make_arenas(p, &a);
+    fn_probe_step(p);
+    FN_PROBE_RUN(p, (double)a.params.trained * sizeof(float) * 3, 0,
+                 p->be->clip(p->dev, &a.params, 0.5));
+    fn_probe_keep_vector(p, a.params.grad, a.params.trained);
+    fn_probe_keep_losses(p);
+}
+
+static void run_combine(struct fn_probe *p, int unused)
+{
+    const size_t count = p->large ? 8u << 20 : 1003;
+    float *y = fn_probe_vector(p, count, 1, 1, 0), *x = fn_probe_vector(p, count, 2, 1, 0);
+    (void)unused;
+    FN_PROBE_RUN(p, (double)count * sizeof(float) * 3, 0,
+                 p->be->combine(p->dev, y, 0.25, x, -1.5, count));
+    fn_probe_keep_vector(p, y, count);
+}
+
 /* A gradient with a bad value among many good ones: found, and nothing is changed. */
 static void run_finite(struct fn_probe *p, int bad)
 {
@@ -202,6 +236,8 @@ static void run_recorded(struct fn_probe *p, int unused)
 
 const struct fn_probe_case fn_probe_losses[] = {
     {"softmax cross entropy", run_softmax, 0, 0},
+    {"margin, arc", run_margin, FN_MARGIN_ARC, 0},
+    {"margin, cosine", run_margin, FN_MARGIN_COS, 0},
     {"center loss", run_center, 0, 0},
     {"move of the centers", run_center, 1, 0},
     {"prelogits norm, 1", run_norm, 1, 0},
@@ -213,6 +249,8 @@ const struct fn_probe_case fn_probe_losses[] = {
     {"ADAM", run_update, FN_ADAM, 0},
     {"RMSPROP", run_update, FN_RMSPROP, 0},
     {"MOM", run_update, FN_MOM, 0},
+    {"clipped gradient", run_clip, 0, 0},
+    {"weighted sum", run_combine, 0, 0},
     {"moving statistics", run_moving, 0, 0},
     {"search for bad values", run_finite, 0, 0},
     {"a bad value", run_finite, 1, 0},
