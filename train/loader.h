@@ -9,9 +9,9 @@
  * A batch is addressed by its number: batch b of n examples holds the draws b * stride + offset + i
  * of the order, i < n. So any number of workers and any first batch give the same bytes. Batch b
  * goes into slot b mod slots; workers take single images, several of them at one batch, and never
- * run further ahead than there are slots. Per image nothing is allocated, no lock is taken, and
- * the decoder's rows are copied once: cropped and mirrored, to their place in the batch. One lock
- * guards the slots' states; a worker takes it twice a batch.
+ * run further ahead than there are slots. Per image nothing is allocated but what libjpeg takes, no
+ * lock is taken, and the decoder's rows are copied once: cropped and mirrored, to their place in
+ * the batch. One lock guards the slots' states; a worker takes it twice a batch.
  *
  *     fn_loader_open(&loader, &config);
  *     fn_loader_start(loader, &job);                        training from batch 1200 on, or a list
