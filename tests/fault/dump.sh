@@ -20,7 +20,10 @@ try() { # COMMAND...: prints, or writes into the folder `made`
 }
 try export made
 fresh() { rm -rf made && mkdir made; }
+# A picture that cannot be read is drawn as damaged, and that is said: only the sheet's own file.
+under=/made
 try sheet made/sheet.png
+under=
 same() { diff -r db whole >diff.out && diff out right >diff.out; }
 try_text() { # COMMAND...: all it does is on stdout
     command=$*
