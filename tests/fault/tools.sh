@@ -5,7 +5,7 @@
 #                  same    fails unless what the run left is right
 #                  again   what a person does after a failure: the same command (run), unless defined
 # and calls        sweep KINDS WHAT [CALLS]   ($ended: how many runs ended with exit 1)
-# FN_FAULT_EVERY: only every so many-th call, the first among them. The campaigns leave it at 1.
+# FN_FAULT_EVERY: only every so many-th call, from the middle of the first so many on. The campaigns leave it at 1.
 every=${FN_FAULT_EVERY:-1}
 faults=0 bad=0 # all sweeps together
 under=         # only calls on paths that contain it
@@ -72,7 +72,7 @@ sweep() {
     ended=0
     [ -n "$total" ] || total=$(calls "$kinds")
     [ -n "$total" ] && [ "$total" -gt 0 ] || fail "no calls of $kinds to fail"
-    for ((n = 1; n <= total; n += every)); do
+    for ((n = 1 + every / 2 % total; n <= total; n += every)); do
         fresh
         fault "$kinds:$n:$what" run
         [ -e hit ] && grep -q '^hit' hit || continue # another number of calls this time
