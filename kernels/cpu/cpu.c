@@ -113,8 +113,7 @@ static int cpu_open(struct fn_dev **out, const struct fn_dev_options *options)
     struct fn_dev *dev = NULL;
     *out = NULL;
     if (options->precision != FN_FP32)
-        return fn_fail(FN_EUNSUPPORTED, "the cpu backend computes in fp32 only: its Winograd "
-                                        "convolutions are faster than bf16 ones");
+        return fn_fail(FN_EUNSUPPORTED, "the cpu backend computes in fp32 only");
     dev = calloc(1, sizeof *dev);
     if (!dev)
         return fn_fail(FN_ENOMEM, "out of memory for a device");
