@@ -44,12 +44,16 @@ struct fn_pretend_options {
     uint64_t fail_alloc;  /* the n-th allocation from now on finds no memory; 0: none */
     uint64_t lose_after;  /* the device is lost at the n-th launch from now on; 0: never */
     uint64_t idle;        /* 1: kernels and convolutions take no time; nothing is computed */
-    uint64_t bad_engine;  /* convolutions of this engine of cuDNN's come out wrong; 0: none */
-    uint64_t real_dnn;    /* 1: descriptors and plans are cuDNN's own where it can be loaded */
+    uint64_t skip;       /* calls from this place (1 ..) do nothing; 0: none. See fn_pretend_site */
+    uint64_t bad_engine; /* convolutions of this engine of cuDNN's come out wrong; 0: none */
+    uint64_t real_dnn;   /* 1: descriptors and plans are cuDNN's own where it can be loaded */
 };
 
 /* What FN_PRETEND says, or the defaults. */
 struct fn_pretend_options fn_pretend_defaults(void);
+/* Before a device is opened: another order than the last one's, unless FN_PRETEND or fn_pretend_set
+ * said what it is to be. */
+void fn_pretend_next(void);
 /* From the next call on; faults and counts start from 0. A device that was lost is back. */
 void fn_pretend_set(const struct fn_pretend_options *options);
 
@@ -68,6 +72,9 @@ struct fn_pretend_counts {
     uint64_t memory, memory_most; /* bytes on the device now, and at most */
 };
 struct fn_pretend_counts fn_pretend_counted(void);
+/* Places of the program that order work: wait for an event or a stream, or record an event. Each is
+ * numbered when it is first come to, and stays so. NULL: fewer places are known. */
+const char *fn_pretend_site(uint64_t number);
 /* The last fault's sentence; "" without one. */
 const char *fn_pretend_fault(void);
 

@@ -31,6 +31,9 @@ cudaError_t fn_pretend_refuse(cudaError_t error, const char *format, ...)
 /* One more launch or copy: cudaErrorLaunchFailure if the device is lost with it. */
 cudaError_t fn_pretend_lose(void);
 uint64_t fn_pretend_random(void);
+/* The call from this place is one to be left out (the option skip). */
+int fn_pretend_skips(const char *call, const void *place);
+#define FN_PRETEND_SKIPS(call) fn_pretend_skips(call, __builtin_return_address(0))
 
 /* ---- pretend_memory.c ---- */
 
@@ -84,7 +87,7 @@ struct CUstream_st {
     struct CUgraph_st *capture; /* NULL: not capturing */
     int origin;                 /* the capture began here */
     struct fn_front front;
-    int gone;
+    int gone, busy; /* busy: its piece of work is being done */
 };
 
 /* A new piece of work with `extra` bytes behind it, not yet queued. */

@@ -15,6 +15,7 @@ struct fn_pretend_state fn_pretend;
 static pthread_mutex_t lock;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static uint64_t shuffled;
+static int is_chosen; /* by FN_PRETEND or a test */
 static char fault[512];
 
 /* ---- options ---- */
@@ -33,6 +34,7 @@ static const struct option {
     {"fail_alloc", offsetof(struct fn_pretend_options, fail_alloc), 0},
     {"lose_after", offsetof(struct fn_pretend_options, lose_after), 0},
     {"idle", offsetof(struct fn_pretend_options, idle), 0},
+    {"skip", offsetof(struct fn_pretend_options, skip), 0},
     {"bad_engine", offsetof(struct fn_pretend_options, bad_engine), 0},
     {"real_dnn", offsetof(struct fn_pretend_options, real_dnn), 0},
 };
@@ -87,6 +89,7 @@ static void start(void)
     pthread_mutex_init(&lock, &again);
     pthread_mutexattr_destroy(&again);
     fn_emu_submit = fn_pretend_launch;
+    is_chosen = getenv("FN_PRETEND") != NULL;
     set(&options);
 }
 
@@ -95,6 +98,21 @@ void fn_pretend_set(const struct fn_pretend_options *options)
     pthread_once(&once, start);
     pthread_mutex_lock(&lock);
     set(options);
+    is_chosen = 1;
+    pthread_mutex_unlock(&lock);
+}
+
+void fn_pretend_next(void)
+{
+    static unsigned opened;
+    struct fn_pretend_options o = fn_pretend_defaults();
+    pthread_once(&once, start);
+    pthread_mutex_lock(&lock);
+    if (!is_chosen) {
+        o.order = opened++ % (FN_PRETEND_RANDOM + 1);
+        o.seed = opened;
+        set(&o);
+    }
     pthread_mutex_unlock(&lock);
 }
 
@@ -164,6 +182,34 @@ cudaError_t fn_pretend_refuse(cudaError_t error, const char *format, ...)
     fn_pretend.counts.faults++;
     fprintf(stderr, "pretend: %s\n", fault);
     return error;
+}
+
+/* ---- places ---- */
+
+enum { SITES = 64 };
+static struct {
+    const void *place;
+    const char *call;
+} sites[SITES];
+static int site_count;
+
+int fn_pretend_skips(const char *call, const void *place)
+{
+    int i = 0;
+    while (i < site_count && (sites[i].place != place || sites[i].call != call))
+        i++;
+    if (i == SITES)
+        return 0;
+    if (i == site_count) {
+        sites[site_count].place = place;
+        sites[site_count++].call = call;
+    }
+    return fn_pretend.options.skip == (uint64_t)i + 1;
+}
+
+const char *fn_pretend_site(uint64_t number)
+{
+    return number >= 1 && number <= (uint64_t)site_count ? sites[number - 1].call : NULL;
 }
 
 /* ---- what it is ---- */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The CUDA backend, as it is, on the pretend GPU: fn_backend_open("cuda") opens it (linked with
- * --wrap=fn_backend_open). Every device that is opened has another order of work, unless FN_PRETEND
- * names one. */
-#include <stdlib.h>
+ * --wrap=fn_backend_open). */
 #include <string.h>
 
 #include "kernels/cuda/cuda.h"
@@ -18,15 +16,9 @@ int __wrap_fn_backend_open(const char *name, const struct fn_dev_options *option
 int __wrap_fn_backend_open(const char *name, const struct fn_dev_options *options,
                            const struct fn_backend **backend, struct fn_dev **dev, const char **why)
 {
-    static unsigned opened;
     if (strcmp(name, "cuda") != 0)
         return __real_fn_backend_open(name, options, backend, dev, why);
-    if (!getenv("FN_PRETEND")) {
-        struct fn_pretend_options o = fn_pretend_defaults();
-        o.order = opened++ % (FN_PRETEND_RANDOM + 1);
-        o.seed = opened;
-        fn_pretend_set(&o);
-    }
+    fn_pretend_next();
     if (why)
         *why = NULL;
     *backend = &fn_backend_cuda;

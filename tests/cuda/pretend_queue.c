@@ -55,14 +55,16 @@ static cudaError_t finish_event(struct CUevent_st *event, uint64_t number);
 static int step(struct CUstream_st *s, int force)
 {
     struct fn_work *w = s->head;
-    if (!w || fn_pretend.lost)
+    if (!w || fn_pretend.lost || s->busy)
         return 0;
     if (is_blocked(w) && (!force || finish_event(w->event, w->number)))
         return 0;
     s->head = w->next;
     if (!s->head)
         s->tail = &s->head;
+    s->busy = 1;
     w->run(w);
+    s->busy = 0;
     fn_pretend.counts.run++;
     fn_work_free(w);
     return 1;
@@ -228,6 +230,8 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
     if (!error)
         error = stream_ready(stream, "cudaStreamSynchronize");
     fn_pretend.counts.syncs++;
+    if (FN_PRETEND_SKIPS("cudaStreamSynchronize"))
+        return fn_pretend_leave(error);
     return fn_pretend_leave(error ? error : fn_stream_finish(stream));
 }
 
@@ -239,6 +243,8 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
         error = is_stream(stream);
     if (!error && event->gone)
         error = fn_pretend_refuse(cudaErrorInvalidResourceHandle, "a wait for a destroyed event");
+    if (FN_PRETEND_SKIPS("cudaStreamWaitEvent"))
+        return fn_pretend_leave(error);
     if (!error && (event->capture || stream->capture)) {
         error = fn_graph_wait(stream, event);
     } else if (!error && event->queued) { /* never recorded: no wait, as CUDA says */
@@ -287,6 +293,8 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
         error = is_stream(stream);
     if (!error && event->gone)
         error = fn_pretend_refuse(cudaErrorInvalidResourceHandle, "a record of a destroyed event");
+    if (FN_PRETEND_SKIPS("cudaEventRecord"))
+        return fn_pretend_leave(error);
     if (!error && stream->capture) {
         error = fn_graph_record(event, stream);
     } else if (!error) {
@@ -316,6 +324,8 @@ cudaError_t cudaEventQuery(cudaEvent_t event)
     cudaError_t error = fn_pretend_enter();
     if (!error)
         error = event_ready(event, "cudaEventQuery");
+    if (FN_PRETEND_SKIPS("cudaEventQuery"))
+        return fn_pretend_leave(error);
     if (!error && event->done < event->queued) {
         progress();
         if (++event->queries % QUERIES == 0)
@@ -332,5 +342,7 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event)
     if (!error)
         error = event_ready(event, "cudaEventSynchronize");
     fn_pretend.counts.syncs++;
+    if (FN_PRETEND_SKIPS("cudaEventSynchronize"))
+        return fn_pretend_leave(error);
     return fn_pretend_leave(error ? error : finish_event(event, event->queued));
 }
