@@ -12,7 +12,11 @@
 #include "tests/rig.h"
 
 enum { EMBEDDING = 16, CLASSES = 4, N = 4, STEPS = 20, SHORT = 4, ORDERS = 5 };
-enum { SIZE = 75, SIZE_BF16 = 107 }; /* pixels; the last map must be more than one in bf16 */
+enum {
+    SIZE = 75,
+    SIZE_BF16 = 107,
+    STEPS_BF16 = 12
+}; /* pixels; the last map must be more than one in bf16 */
 
 static const struct fn_step_options options = {
     .keep = 0.9,
@@ -49,6 +53,8 @@ static void draw(const struct rig *r, uint64_t step)
     }
 }
 
+static int image_size = SIZE;
+
 /* What a run left behind. */
 struct result {
     int rc;
@@ -81,7 +87,7 @@ static int weights_of(struct rig *r, uint64_t *bits)
  * to be safe. */
 static int one_step(struct rig *r, const struct fn_step_options *o, uint64_t t)
 {
-    const struct fn_step step = {7, t, 0.02, t + 1};
+    const struct fn_step step = {.seed = 7, .step = t, .lr = 0.02, .t = t + 1};
     const struct fn_backend *be = r->be;
     draw(r, t);
     int rc = be->batch_upload(r->dev, 0, r->images, N * r->image_bytes, r->labels, N,
@@ -110,11 +116,8 @@ static int losses_of(struct rig *r, uint64_t t, const struct fn_step_options *o,
 
 static void train(const char *backend, int precision, int record, int steps, struct result *out)
 {
-    const struct rig_options ro = {
-        backend,   "shrunken",      precision == FN_BF16 ? SIZE_BF16 : SIZE,
-        EMBEDDING, CLASSES,         N,
-        1,         FN_HEAD_SOFTMAX, FN_ADAM,
-        1};
+    const struct rig_options ro = {backend, "shrunken", image_size,      EMBEDDING, CLASSES,
+                                   N,       1,          FN_HEAD_SOFTMAX, FN_ADAM,   1};
     struct fn_step_options o = options;
     struct fn_pretend_counts before = {0}, after;
     struct rig r;
@@ -149,13 +152,14 @@ static void test_learns(void **state)
 {
     struct result exact, fp32, bf16;
     (void)state;
+    image_size = SIZE_BF16;
     in_order(FN_PRETEND_LAZY, 0);
     train("ref", FN_FP32, 0, STEPS, &exact);
     train("cuda", FN_FP32, 1, STEPS, &fp32);
-    train("cuda", FN_BF16, 1, STEPS, &bf16);
+    train("cuda", FN_BF16, 1, STEPS_BF16, &bf16);
     printf("ref %.4f -> %.4f, fp32 %.4f -> %.4f, bf16 %.4f -> %.4f\n", exact.curve[0],
            exact.curve[STEPS - 1], fp32.curve[0], fp32.curve[STEPS - 1], bf16.curve[0],
-           bf16.curve[STEPS - 1]);
+           bf16.curve[STEPS_BF16 - 1]);
     assert_int_equal(exact.rc | fp32.rc | bf16.rc, FN_OK);
     assert_int_equal(fp32.faults + bf16.faults, 0);
     for (int i = 0; i < 2; i++) /* later steps amplify the rounding of the first a thousandfold */
@@ -163,7 +167,7 @@ static void test_learns(void **state)
     assert_true(fabs(bf16.curve[0] - exact.curve[0]) < 5e-2 * exact.curve[0]);
     assert_true(exact.curve[STEPS - 1] < 0.8 * exact.curve[0]);
     assert_true(fp32.curve[STEPS - 1] < 0.8 * exact.curve[0]);
-    assert_true(bf16.curve[STEPS - 1] < 0.8 * exact.curve[0]);
+    assert_true(bf16.curve[STEPS_BF16 - 1] < 0.8 * exact.curve[0]);
 }
 
 static void test_same_bits(void **state)
@@ -171,6 +175,7 @@ static void test_same_bits(void **state)
     (void)state;
     for (int precision = FN_FP32; precision <= FN_BF16; precision++) {
         struct result first;
+        image_size = precision == FN_BF16 ? SIZE_BF16 : SIZE;
         in_order(0, 0);
         train("cuda", precision, 0, SHORT, &first);
         assert_int_equal(first.rc, FN_OK);
@@ -219,6 +224,7 @@ static void test_every_place_is_needed(void **state)
     struct result right;
     int missed = 0;
     (void)state;
+    image_size = SIZE;
     in_order(0, 0);
     train("cuda", FN_FP32, 1, SHORT, &right);
     assert_int_equal(right.rc, FN_OK);
@@ -236,9 +242,9 @@ static void test_every_place_is_needed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_place_is_needed),
-        cmocka_unit_test(test_same_bits),
         cmocka_unit_test(test_learns),
+        cmocka_unit_test(test_same_bits),
+        cmocka_unit_test(test_every_place_is_needed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
