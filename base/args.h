@@ -88,7 +88,7 @@ struct fn_common {
 /* Parse. Operands are moved to the front of *operands (malloc'd array of pointers into argv, freed
  * by fn_args_free). Returns FN_OK, or FN_EUSAGE with a sentence that names the option and, for an
  * unknown one, the nearest known. `--help` and `--version` print to stdout and return FN_ARGS_DONE:
- * the caller then exits with 0 (after checking that stdout could be written). */
+ * for fn_tool_exit, after fn_args_free. */
 #define FN_ARGS_DONE (-1)
 int fn_args_parse(const struct fn_tool *tool, int argc, char **argv, const char ***operands,
                   size_t *count);

@@ -39,7 +39,7 @@ static void fit_linear(struct fn_axis *axis, double low, double high)
         high = high > 0 ? high : 0;
     }
     if (!(high - low > fabs(high) * 1e-12)) { /* one value: it stands in the middle */
-        double around = axis->unit == FN_UNIT_COUNT ? 1 : high ? fabs(high) * 0.1 : 1;
+        double around = axis->unit == FN_UNIT_COUNT ? 1 : high != 0 ? fabs(high) * 0.1 : 1;
         low = low >= 0 && low < around ? 0 : low - around;
         high += around;
     }
@@ -155,7 +155,7 @@ static char *tick_text(double value, double step, char *buf, size_t cap)
         const char *letter;
     } large[] = {{1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "k"}};
     double size = fabs(value);
-    if ((size && size < 1e-4) || size >= 1e15) {
+    if ((size != 0 && size < 1e-4) || size >= 1e15) {
         snprintf(buf, cap, "%.3g", value);
         return buf;
     }
@@ -182,7 +182,7 @@ char *fn_unit_text(enum fn_unit unit, double value, double step, char *buf, size
         tick_text(value, step, buf, cap);
     else if (unit == FN_UNIT_COUNT)
         with_commas(value, 0, buf, cap);
-    else if (size && size < 1e-2)
+    else if (size != 0 && size < 1e-2)
         snprintf(buf, cap, "%.4g", value);
     else
         with_commas(value, digits < 0 ? 0 : digits, buf, cap);

@@ -245,8 +245,6 @@ int main(int argc, char **argv)
     fn_signals_setup();
     fn_log_setup(tool.name, FN_LOG_NORMAL);
     rc = fn_args_parse(&tool, argc, argv, &operands, &count);
-    if (rc == FN_ARGS_DONE)
-        return fn_tool_exit(&tool, FN_OK);
     if (!rc)
         rc = check_options(count);
     if (!rc) {

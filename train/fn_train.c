@@ -75,8 +75,6 @@ int main(int argc, char **argv)
     fn_signals_setup();
     fn_log_setup(fn_train_tool()->name, FN_LOG_NORMAL);
     rc = fn_train_options_parse(argc, argv, &o, &checkpoint);
-    if (rc == FN_ARGS_DONE)
-        return fn_tool_exit(fn_train_tool(), FN_OK);
     if (!rc) {
         fn_log_setup(fn_train_tool()->name, o->common.quiet     ? FN_LOG_QUIET
                                             : o->common.verbose ? FN_LOG_VERBOSE

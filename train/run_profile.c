@@ -213,7 +213,7 @@ static void print_tables(FILE *out, const struct fn_run *r, const struct figures
     fprintf(out, "%-34s %9s %6s %9s %9s %8s\n", "layer", "ms", "%", "GFLOP/s", "MB", "GB/s");
     for (size_t i = 0; i < r->net->node_count; i++)
         for (int way = 0; way < 2; way++) {
-            if (!f->layer[i][way].seconds)
+            if (f->layer[i][way].seconds <= 0)
                 continue;
             snprintf(name, sizeof name, "%s%s", r->net->nodes[i].name, ways[way]);
             print_row(out, name, &f->layer[i][way], all);

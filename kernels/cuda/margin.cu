@@ -12,25 +12,31 @@
 
 enum { THREADS = 512 };
 
+/* fn_margin, with the margin's cosine and sine by the host: in the kernel they cost a stack. */
+struct settings {
+    int kind;
+    double scale, margin, cosine, sine, smoothing;
+};
+
 struct rule {
     float scale, own, slope; /* u_k = scale x_k; the label's u, and its derivative */
     float smoothing;
     unsigned label;
 };
 
-__device__ static inline rule rule_of(const fn_margin &m, float x, unsigned label)
+__device__ static inline rule rule_of(const settings &m, float x, unsigned label)
 {
     rule r = {1.0f, x, 1.0f, (float)m.smoothing, label};
     if (m.kind == FN_MARGIN_NONE)
         return r;
     const double c = x, sine2 = 1 - c * c;
     double own = c - m.margin, slope = 1;
-    if (m.kind == FN_MARGIN_ARC && c <= -cos(m.margin)) {
-        own = c - m.margin * sin(m.margin);
+    if (m.kind == FN_MARGIN_ARC && c <= -m.cosine) {
+        own = c - m.margin * m.sine;
     } else if (m.kind == FN_MARGIN_ARC) {
         const double sine = sqrt(sine2 > FN_MARGIN_SINE2 ? sine2 : FN_MARGIN_SINE2);
-        own = c * cos(m.margin) - sine * sin(m.margin);
-        slope = cos(m.margin) + (sine2 > FN_MARGIN_SINE2 ? c * sin(m.margin) / sine : 0);
+        own = c * m.cosine - sine * m.sine;
+        slope = m.cosine + (sine2 > FN_MARGIN_SINE2 ? c * m.sine / sine : 0);
     }
     r.scale = (float)m.scale;
     r.own = (float)(m.scale * own);
@@ -102,7 +108,7 @@ __device__ static double row_loss(float *row, unsigned d, const rule &r, float m
 
 __global__ void __launch_bounds__(THREADS)
     margin_kernel(float *x, unsigned n, unsigned d, const int32_t *__restrict__ labels,
-                  unsigned count, fn_margin margin, int backward, fn_k_scratch scratch,
+                  unsigned count, settings margin, int backward, fn_k_scratch scratch,
                   fn_k_state *state)
 {
     double value[2] = {0, 0}; /* of thread 0: loss, right answers */
@@ -132,7 +138,9 @@ int fn_k_margin_xent(const fn_k_queue *q, const fn_tensor *x, const int32_t *lab
                      const fn_margin *rule, int backward)
 {
     const dim3 grid(fn_blocks((size_t)x->n, 1, FN_K_BLOCKS));
+    const settings margin = {rule->kind,        rule->scale,       rule->margin,
+                             cos(rule->margin), sin(rule->margin), rule->smoothing};
     return fn_launch(margin_kernel, grid, dim3(THREADS), q->stream, fn_first<float>(x),
-                     (unsigned)x->n, (unsigned)x->c, labels, (unsigned)count, *rule, backward,
+                     (unsigned)x->n, (unsigned)x->c, labels, (unsigned)count, margin, backward,
                      q->scratch, q->state);
 }

@@ -242,9 +242,9 @@ static void test_every_place_is_needed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_place_is_needed), /* before any place of freeing is known */
         cmocka_unit_test(test_learns),
         cmocka_unit_test(test_same_bits),
-        cmocka_unit_test(test_every_place_is_needed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
