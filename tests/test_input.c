@@ -10,32 +10,9 @@
 #include "base/rng.h"
 #include "ingest/input.h"
 #include "ingest/tsv.h"
+#include "tests/in_folder.h"
 
 #define HEAD "m.01\t0\tu\tp\tFaceId-0\tAAAAAAAAAAAAAAAAAAAAAA==\t/9j/4AAQSkZJRgABAQ==\n"
-
-static char *folder;
-
-static int set_up(void **state)
-{
-    (void)state;
-    folder = test_folder();
-    return folder ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    int rc = fn_remove_tree(folder);
-    free(folder);
-    return rc;
-}
-
-static const char *path_of(const char *name)
-{
-    static char path[4096];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
 
 static const char *write_file(const char *name, const void *data, size_t bytes)
 {
