@@ -113,11 +113,15 @@ int fn_run_store_open(struct fn_run *r)
     info = fn_store_get_info(r->store);
     fn_info("Store: %s, %llu pictures of %lu classes, content %s", info->path,
             (unsigned long long)info->records, (unsigned long)info->classes, info->content_id);
-    if (o->random_crop && info->records &&
-        (info->min_w < o->image_size || info->min_h < o->image_size))
+    if (!info->records || (info->min_w >= o->image_size && info->min_h >= o->image_size))
+        return FN_OK;
+    if (o->random_crop)
         return fn_fail(FN_EMISMATCH,
                        "%s has pictures of %d x %d: too small for random crops of %lld; give a "
                        "smaller --image_size, or leave out --random_crop",
                        info->path, info->min_w, info->min_h, (long long)o->image_size);
+    fn_warn(
+        "%s has pictures of %d x %d: smaller than --image_size %lld, so black is put around them",
+        info->path, info->min_w, info->min_h, (long long)o->image_size);
     return FN_OK;
 }

@@ -169,6 +169,9 @@ expect 1 fn-train --store people
 says err "'fn-ingest --store db people'"
 expect 1 fn-train --store db --random_crop --image_size 96
 says err "too small for random crops of 96"
+expect 0 fn-train --store db --model_def models.shrunken --image_size 96 --batch_size 4 --epoch_size 1 --max_nrof_epochs 1 \
+    --models_base_dir padded --logs_base_dir logs
+says err "smaller than --image_size 96, so black is put around them"
 expect 1 fn-train --store db --image_size 60
 says err "75 is the least"
 expect 2 fn-train --store db --model_def models.squeezenet
