@@ -24,11 +24,11 @@ static void cut(struct cutter *c, size_t begin, size_t end, uint32_t flags)
     }
 }
 
+/* Where gradients lie does not depend on what is frozen now. */
 static uint32_t flags_of(const struct fn_param_group *g, int narrow)
 {
-    if (g->frozen)
-        return 0;
-    return FN_K_TRAIN | (g->decay ? FN_K_DECAY : 0) | (narrow && g->conv ? FN_K_NARROW : 0);
+    const uint32_t where = narrow && g->conv ? FN_K_NARROW : 0;
+    return where | (g->frozen ? 0 : FN_K_TRAIN | (g->decay ? FN_K_DECAY : 0));
 }
 
 size_t fn_k_chunks(const struct fn_params *params, int narrow, struct fn_k_chunk *chunks,

@@ -3,8 +3,7 @@
  * copies beside the arena and the gradients written there (shadow.c); weights elsewhere are
  * narrowed into the workspace, and their gradients widened from it, at every call.
  *
- * Workspace of a pass: what its plan wants | weights in bf16 | dw in bf16, or dx before it is added
- */
+ * Workspace of a pass: what its plan wants | weights in bf16 | dw in bf16. */
 #include <assert.h>
 #include <stdlib.h>
 
@@ -13,24 +12,14 @@
 
 struct fn_conv {
     struct fn_conv_shape s;
-    int type;                                       /* enum fn_k_type of x and y */
-    int accumulate;                                 /* dx may be added to */
-    const struct fn_plan *forward, *data, *weights; /* NULL: not asked for */
+    int type; /* enum fn_k_type of x and y */
+    /* NULL: not asked for. add: the data gradient, added to what is there. */
+    const struct fn_plan *forward, *data, *add, *weights;
 };
 
 static size_t weight_count(const struct fn_conv_shape *s)
 {
     return (size_t)s->kh * (size_t)s->kw * (size_t)s->cin * (size_t)s->cout;
-}
-
-static size_t scalar_bytes(const struct fn_conv *c)
-{
-    return c->type == FN_K_BF16 ? sizeof(uint16_t) : sizeof(float);
-}
-
-static size_t dx_count(const struct fn_conv *c)
-{
-    return (size_t)c->s.n * (size_t)c->s.h * (size_t)c->s.w * (size_t)c->s.cin;
 }
 
 /* Weights in bf16 behind what a plan wants, and what stands behind those. */
@@ -52,13 +41,14 @@ static size_t most(size_t a, size_t b)
 
 static size_t workspace_of(const struct fn_conv *c)
 {
-    const size_t dx = c->accumulate ? dx_count(c) * scalar_bytes(c) : 0;
     const size_t dw = c->type == FN_K_BF16 ? weight_count(&c->s) * sizeof(uint16_t) : 0;
     size_t bytes = 0;
     if (c->forward)
         bytes = rest_at(c, c->forward);
     if (c->data)
-        bytes = most(bytes, rest_at(c, c->data) + dx);
+        bytes = most(bytes, rest_at(c, c->data));
+    if (c->add)
+        bytes = most(bytes, rest_at(c, c->add));
     if (c->weights)
         bytes = most(bytes, rest_at(c, c->weights) + dw);
     return bytes;
@@ -86,13 +76,14 @@ int fn_cuda_conv_plan(struct fn_dev *dev, const struct fn_conv_shape *shape, int
     if (!c)
         return fn_fail(FN_ENOMEM, "out of memory for the plan of a convolution");
     c->s = *shape;
-    c->accumulate = passes & FN_ACCUMULATE;
     int rc = type_of(dev, shape, &c->type);
     const int bf16 = c->type == FN_K_BF16;
     if (!rc && passes & FN_FORWARD)
         rc = fn_cuda_plan_get(dev, shape, FN_FORWARD, bf16, &c->forward);
     if (!rc && passes & FN_BACKWARD_DATA)
         rc = fn_cuda_plan_get(dev, shape, FN_BACKWARD_DATA, bf16, &c->data);
+    if (!rc && passes & FN_BACKWARD_DATA && passes & FN_ACCUMULATE)
+        rc = fn_cuda_plan_get(dev, shape, FN_BACKWARD_DATA | FN_ACCUMULATE, bf16, &c->add);
     if (!rc && passes & FN_BACKWARD_WEIGHTS)
         rc = fn_cuda_plan_get(dev, shape, FN_BACKWARD_WEIGHTS, bf16, &c->weights);
     if (rc) {
@@ -206,18 +197,11 @@ int fn_cuda_conv_forward(struct fn_dev *dev, const struct fn_conv *c, const stru
 static int backward_data(struct fn_dev *dev, const struct fn_conv *c, const void *w,
                          const struct fn_tensor *dy, const struct fn_tensor *dx, int accumulate)
 {
-    void *to = dx->data;
+    const struct fn_plan *plan = accumulate ? c->add : c->data;
     const void *weights;
-    assert(c->data && is_packed(dx) && (!accumulate || c->accumulate));
-    if (accumulate)
-        to = (char *)dev->workspace + rest_at(c, c->data);
-    int rc = weights_for(dev, c, c->data, w, &weights);
-    if (!rc)
-        rc = fn_cuda_plan_run(dev, c->data, to, weights, dy->data);
-    if (rc || !accumulate)
-        return rc;
-    return fn_cuda_result(fn_k_add(&dev->queue, c->type, to, dx->data, dx_count(c)),
-                          "sum of gradients");
+    assert(plan && is_packed(dx));
+    int rc = weights_for(dev, c, plan, w, &weights);
+    return rc ? rc : fn_cuda_plan_run(dev, plan, dx->data, weights, dy->data);
 }
 
 static int backward_weights(struct fn_dev *dev, const struct fn_conv *c, const struct fn_tensor *x,

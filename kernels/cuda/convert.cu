@@ -1,34 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* Arrays from fp32 to bf16 and back, sums of two, and one value everywhere. A thread takes eight
+/* Arrays from fp32 to bf16 and back, and one value everywhere. A thread takes eight
  * numbers; the last block takes what is left one by one. */
 #include "kernels/cuda/device.h"
 
 enum { EACH = 8 };
 
-/* to = from, or to + from with `add`. */
 template <class TO, class FROM>
 __global__ void __launch_bounds__(FN_THREADS)
-    convert_kernel(const FROM *__restrict__ from, TO *__restrict__ to, int add, size_t count)
+    convert_kernel(const FROM *__restrict__ from, TO *__restrict__ to, size_t count)
 {
-    constexpr int V = sizeof(TO) == 4 || sizeof(FROM) == 4 ? 4 : 8;
+    constexpr int V = 4;
     const size_t i = ((size_t)blockIdx.x * FN_THREADS + threadIdx.x) * EACH;
     if (i + EACH <= count) {
 #pragma unroll
-        for (int k = 0; k < EACH; k += V) {
-            fn_vector<V> v = fn_load<V>(from + i + k);
-            if (add) {
-                const fn_vector<V> old = fn_load<V>(to + i + k);
-#pragma unroll
-                for (int j = 0; j < V; j++)
-                    v.v[j] += old.v[j];
-            }
-            fn_store<V>(to + i + k, v);
-        }
+        for (int k = 0; k < EACH; k += V)
+            fn_store<V>(to + i + k, fn_load<V>(from + i + k));
     } else {
-        for (size_t k = i; k < count; k++) {
-            const float v = fn_widen(from[k]);
-            to[k] = fn_narrow<TO>(add ? fn_widen(to[k]) + v : v);
-        }
+        for (size_t k = i; k < count; k++)
+            to[k] = fn_narrow<TO>(fn_widen(from[k]));
     }
 }
 
@@ -40,27 +29,20 @@ __global__ void __launch_bounds__(FN_THREADS) fill_kernel(float *to, size_t coun
 }
 
 template <class TO, class FROM>
-static int start(const fn_k_queue *q, const void *from, void *to, int add, size_t count)
+static int start(const fn_k_queue *q, const void *from, void *to, size_t count)
 {
     return fn_launch(convert_kernel<TO, FROM>, dim3(fn_blocks(count, FN_THREADS * EACH, INT32_MAX)),
-                     dim3(FN_THREADS), q->stream, (const FROM *)from, (TO *)to, add, count);
+                     dim3(FN_THREADS), q->stream, (const FROM *)from, (TO *)to, count);
 }
 
 int fn_k_narrow(const fn_k_queue *q, const float *from, uint16_t *to, size_t count)
 {
-    return start<fn_bf16, float>(q, from, to, 0, count);
+    return start<fn_bf16, float>(q, from, to, count);
 }
 
 int fn_k_widen(const fn_k_queue *q, const uint16_t *from, float *to, size_t count)
 {
-    return start<float, fn_bf16>(q, from, to, 0, count);
-}
-
-int fn_k_add(const fn_k_queue *q, int type, const void *from, void *to, size_t count)
-{
-    if (type == FN_K_BF16)
-        return start<fn_bf16, fn_bf16>(q, from, to, 1, count);
-    return start<float, float>(q, from, to, 1, count);
+    return start<float, fn_bf16>(q, from, to, count);
 }
 
 int fn_k_fill(const fn_k_queue *q, float *to, size_t count, double value)

@@ -205,6 +205,8 @@ int fn_cuda_update(struct fn_dev *dev, const struct fn_params *params,
 int fn_cuda_update_init(struct fn_dev *dev, const struct fn_params *params, int optimizer);
 int fn_cuda_update_moving(struct fn_dev *dev, const struct fn_params *params,
                           const struct fn_moving_group *groups, size_t count, double decay);
+/* The table of these groups' chunks, made anew where they have changed. */
+int fn_cuda_tables_plan(struct fn_dev *dev, const struct fn_params *params);
 /* The tables' memory; before the device is closed. */
 void fn_cuda_tables_free(struct fn_dev *dev);
 /* What a step's scalars are made of, for fn_cuda_step_begin. */

@@ -263,6 +263,47 @@ __device__ static inline bool fn_tile_sums(fn_vector<V> (&value)[K], int channel
     return one;
 }
 
+/* ---- arenas --------------------------------------------------------------------------------- */
+
+/* Chunk k, as far as it is of the runs. */
+__device__ static inline fn_k_chunk fn_run(const fn_k_runs &runs, size_t k)
+{
+    fn_k_chunk chunk = {k * FN_K_CHUNK, FN_K_CHUNK, FN_K_TRAIN};
+    if (runs.chunks)
+        chunk = runs.chunks[k];
+    const size_t left = chunk.begin < runs.count ? runs.count - chunk.begin : 0;
+    if (chunk.count > left)
+        chunk.count = (uint32_t)left;
+    return chunk;
+}
+
+/* A chunk's numbers. */
+struct fn_part {
+    float *wide;
+    fn_bf16 *narrow; /* NULL: they are wide */
+};
+
+__device__ static inline fn_part fn_part_of(const fn_k_numbers &numbers, const fn_k_chunk &chunk)
+{
+    fn_part part = {numbers.wide + chunk.begin, nullptr};
+    if (numbers.narrow && chunk.flags & FN_K_NARROW)
+        part.narrow = reinterpret_cast<fn_bf16 *>(numbers.narrow) + chunk.begin;
+    return part;
+}
+
+template <int V> __device__ static inline fn_vector<V> fn_part_load(const fn_part &part, uint32_t i)
+{
+    return part.narrow ? fn_load<V>(part.narrow + i) : fn_load<V>(part.wide + i);
+}
+
+__device__ static inline void fn_part_store(const fn_part &part, uint32_t i, float x)
+{
+    if (part.narrow)
+        part.narrow[i] = fn_narrow<fn_bf16>(x);
+    else
+        part.wide[i] = x;
+}
+
 /* ---- launching ------------------------------------------------------------------------------ */
 
 static inline size_t fn_rows_of(const struct fn_tensor *t)

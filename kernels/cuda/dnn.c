@@ -69,9 +69,10 @@ void fn_cuda_dnn_close(struct fn_cuda_dnn **dnn)
 static int is_same(const struct fn_plan_request *a, const struct fn_plan_request *b)
 {
     const struct fn_conv_shape *s = &a->shape, *t = &b->shape;
-    return a->pass == b->pass && a->bf16 == b->bf16 && a->allow_tf32 == b->allow_tf32 &&
-           s->n == t->n && s->h == t->h && s->w == t->w && s->cin == t->cin && s->kh == t->kh &&
-           s->kw == t->kw && s->stride == t->stride && s->same == t->same && s->cout == t->cout;
+    return a->pass == b->pass && a->bf16 == b->bf16 && a->accumulate == b->accumulate &&
+           a->allow_tf32 == b->allow_tf32 && s->n == t->n && s->h == t->h && s->w == t->w &&
+           s->cin == t->cin && s->kh == t->kh && s->kw == t->kw && s->stride == t->stride &&
+           s->same == t->same && s->cout == t->cout;
 }
 
 static int make_entry_room(struct fn_cuda_dnn *d)
@@ -87,12 +88,13 @@ static int make_entry_room(struct fn_cuda_dnn *d)
     return FN_OK;
 }
 
-int fn_cuda_plan_get(struct fn_dev *dev, const struct fn_conv_shape *shape, int pass, int bf16,
+int fn_cuda_plan_get(struct fn_dev *dev, const struct fn_conv_shape *shape, int passes, int bf16,
                      const struct fn_plan **plan)
 {
     struct fn_cuda_dnn *d = dev->dnn;
     const struct fn_plan_request request = {.shape = *shape,
-                                            .pass = pass,
+                                            .pass = passes & ~FN_ACCUMULATE,
+                                            .accumulate = (passes & FN_ACCUMULATE) != 0,
                                             .bf16 = bf16,
                                             .allow_tf32 = dev->allow_tf32 || dev->bf16,
                                             .deterministic = dev->deterministic,

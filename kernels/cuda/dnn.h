@@ -12,9 +12,10 @@
 extern "C" {
 #endif
 
-/* The plan of this pass; borrowed. What the request leaves open (TF32, repeatable bits, engines
- * that are not trusted) is the device's. */
-int fn_cuda_plan_get(struct fn_dev *dev, const struct fn_conv_shape *shape, int pass, int bf16,
+/* The plan of this pass; borrowed. passes: one of enum fn_pass; with FN_ACCUMULATE a data gradient
+ * that is added to. What else a request holds (TF32, repeatable bits, engines that are not trusted)
+ * is the device's. */
+int fn_cuda_plan_get(struct fn_dev *dev, const struct fn_conv_shape *shape, int passes, int bf16,
                      const struct fn_plan **plan);
 
 /* Starts it; the device's workspace is at least as large as it wants. */

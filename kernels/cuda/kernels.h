@@ -162,25 +162,41 @@ struct fn_k_arenas {
 };
 
 int fn_k_update(const struct fn_k_queue *q, int optimizer, const struct fn_k_arenas *arenas);
+
+/* The first `count` numbers of arenas, in chunks; chunks NULL: all fp32, and all train. */
+struct fn_k_runs {
+    const struct fn_k_chunk *chunks;
+    size_t chunk_count, count;
+};
+static inline struct fn_k_runs fn_k_plain(size_t count)
+{
+    const struct fn_k_runs runs = {NULL, (count + FN_K_CHUNK - 1) / FN_K_CHUNK, count};
+    return runs;
+}
+/* An arena: those of NARROW chunks lie in `narrow`, parallel to wide; all in `wide` where that is
+ * NULL. wide is aligned to 16 bytes for fn_k_check_finite. */
+struct fn_k_numbers {
+    float *wide;
+    uint16_t *narrow;
+};
 /* y = a y + b x; y is not read where a is 0. */
-int fn_k_combine(const struct fn_k_queue *q, float *y, double a, const float *x, double b,
-                 size_t count);
-/* The chunks of the arenas that train: norm of grad, then grad scaled to at most that. */
-int fn_k_clip(const struct fn_k_queue *q, const struct fn_k_chunk *chunks, size_t chunk_count,
-              float *grad, double most);
+int fn_k_combine(const struct fn_k_queue *q, const struct fn_k_runs *runs, struct fn_k_numbers y,
+                 double a, struct fn_k_numbers x, double b);
+/* The chunks that train: norm of grad, then grad scaled to at most that. */
+int fn_k_clip(const struct fn_k_queue *q, const struct fn_k_runs *runs, struct fn_k_numbers grad,
+              double most);
+int fn_k_check_finite(const struct fn_k_queue *q, const struct fn_k_runs *runs,
+                      struct fn_k_numbers grad);
 int fn_k_fill(const struct fn_k_queue *q, float *to, size_t count, double value);
 
 /* A layer's moving statistics at w + begin, the batch's at batch + begin - trained. */
 int fn_k_update_moving(const struct fn_k_queue *q, const struct fn_moving_group *groups,
                        size_t group_count, size_t trained, float *w, const float *batch,
                        double decay);
-/* grad: `count` fp32 or bf16 numbers, aligned to 16 bytes. */
-int fn_k_check_finite(const struct fn_k_queue *q, int type, const void *grad, size_t count);
 
-/* fp32 -> bf16 and back; to += from. Aligned to 16 bytes. */
+/* fp32 -> bf16 and back. Aligned to 16 bytes. */
 int fn_k_narrow(const struct fn_k_queue *q, const float *from, uint16_t *to, size_t count);
 int fn_k_widen(const struct fn_k_queue *q, const uint16_t *from, float *to, size_t count);
-int fn_k_add(const struct fn_k_queue *q, int type, const void *from, void *to, size_t count);
 
 #ifdef __cplusplus
 }

@@ -161,7 +161,7 @@ static int make_graph(struct fn_plan *p, struct cudnnContext *handle,
     const int64_t x_size[4] = {s->n, s->cin, s->h, s->w};
     const int64_t w_size[4] = {s->cout, s->cin, s->kh, s->kw};
     const int64_t y_size[4] = {s->n, s->cout, fn_conv_out_h(s), fn_conv_out_w(s)};
-    const float one = 1, zero = 0;
+    const float one = 1, kept = r->accumulate ? 1 : 0; /* of what the result held before */
     desc x, w, y, convolution, operation = NULL;
     int rc = make_tensor(p, UID_X, type, x_size, &x);
     if (!rc)
@@ -183,7 +183,7 @@ static int make_graph(struct fn_plan *p, struct cudnnContext *handle,
     if (!rc)
         rc = set(operation, k->alpha, CUDNN_TYPE_FLOAT, 1, &one);
     if (!rc)
-        rc = set(operation, k->beta, CUDNN_TYPE_FLOAT, 1, &zero);
+        rc = set(operation, k->beta, CUDNN_TYPE_FLOAT, 1, &kept);
     if (rc)
         return rc;
     DNN(cudnnBackendFinalize(operation));

@@ -28,6 +28,7 @@ struct fn_plan_request {
     struct fn_conv_shape shape;
     int pass;
     int bf16;
+    int accumulate;    /* BACKWARD_DATA only: x += */
     int allow_tf32;    /* fp32 only */
     int deterministic; /* only engines that are not noted as nondeterministic */
     const struct fn_plan_ban

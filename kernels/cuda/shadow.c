@@ -27,7 +27,8 @@ int fn_cuda_shadow_bind(struct fn_dev *dev, const struct fn_params *params, void
                                 .trained = params->trained,
                                 .w16 = data,
                                 .grad16 = params->grad ? (uint16_t *)data + params->trained : NULL};
-    return fn_cuda_shadow_refresh(dev, params->w, params->trained * sizeof(float));
+    int rc = params->grad ? fn_cuda_tables_plan(dev, params) : FN_OK;
+    return rc ? rc : fn_cuda_shadow_refresh(dev, params->w, params->trained * sizeof(float));
 }
 
 /* Element of `at` in an arena of `count`; `count` where it is not in it. */

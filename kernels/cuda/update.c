@@ -19,15 +19,6 @@ struct fn_k_step fn_cuda_step_of(const struct fn_step *step)
                               .first = step->first};
 }
 
-int fn_cuda_check_finite(struct fn_dev *dev, const void *grad, size_t count)
-{
-    const uint16_t *grad16 = fn_cuda_shadow_grad(dev, grad);
-    int error = fn_k_check_finite(&dev->queue, FN_K_F32, grad, count);
-    if (!error && grad16) /* what is in one of the two arrays is 0 in the other */
-        error = fn_k_check_finite(&dev->queue, FN_K_BF16, grad16, count);
-    return fn_cuda_result(error, "search for bad values");
-}
-
 /* ---- tables ---- */
 
 static void table_free(struct fn_dev *dev, struct fn_cuda_table *table)
@@ -92,7 +83,7 @@ static int is_same_chunks(const struct fn_cuda_table *table, const struct fn_par
            (groups == 0 || memcmp(key + 2 * sizeof(size_t), p->groups, groups) == 0);
 }
 
-static int plan_chunks(struct fn_dev *dev, const struct fn_params *params)
+int fn_cuda_tables_plan(struct fn_dev *dev, const struct fn_params *params)
 {
     const int narrow = fn_cuda_shadow_grad(dev, params->grad) != NULL;
     size_t key_bytes;
@@ -114,37 +105,50 @@ static int plan_chunks(struct fn_dev *dev, const struct fn_params *params)
 
 /* ---- updates ---- */
 
-/* Gradients that lie in two arrays. */
-static int refuse_narrow(const struct fn_dev *dev, const void *grad, const char *what)
+/* The arena's gradients: those of convolutions may lie beside it, where the chunks of shadow_bind
+ * say which they are. Other arrays, and parts of arenas, are plain. */
+static struct fn_k_numbers numbers_of(const struct fn_dev *dev, const void *data)
 {
-    if (!fn_cuda_shadow_grad(dev, grad))
-        return FN_OK;
-    return fn_fail(FN_EUNSUPPORTED, "%s is not built for bf16: use --precision fp32", what);
+    const struct fn_k_numbers numbers = {(float *)(uintptr_t)data, fn_cuda_shadow_grad(dev, data)};
+    assert(!numbers.narrow || (data == dev->shadow.grad && dev->chunks.data));
+    return numbers;
+}
+
+static struct fn_k_runs runs_of(const struct fn_dev *dev, int narrow, size_t count)
+{
+    const struct fn_k_runs runs = {dev->chunks.data, dev->chunks.count, count};
+    assert(!narrow || count == dev->shadow.trained);
+    return narrow ? runs : fn_k_plain(count);
+}
+
+int fn_cuda_check_finite(struct fn_dev *dev, const void *grad, size_t count)
+{
+    const struct fn_k_numbers numbers = numbers_of(dev, grad);
+    const struct fn_k_runs runs = runs_of(dev, numbers.narrow != NULL, count);
+    return fn_cuda_result(fn_k_check_finite(&dev->queue, &runs, numbers), "search for bad values");
 }
 
 int fn_cuda_combine(struct fn_dev *dev, void *y, double a, const void *x, double b, size_t count)
 {
-    int rc = refuse_narrow(dev, x, "a batch in parts (--gradient_accumulation)");
-    if (rc)
-        return rc;
-    return fn_cuda_result(fn_k_combine(&dev->queue, y, a, x, b, count), "sum of gradients");
+    const struct fn_k_numbers to = numbers_of(dev, y), from = numbers_of(dev, x);
+    const struct fn_k_runs runs = runs_of(dev, to.narrow || from.narrow, count);
+    return fn_cuda_result(fn_k_combine(&dev->queue, &runs, to, a, from, b), "sum of gradients");
 }
 
 int fn_cuda_clip(struct fn_dev *dev, const struct fn_params *params, double most)
 {
-    int rc = refuse_narrow(dev, params->grad, "clipping (--clip_gradient_norm)");
-    if (!rc)
-        rc = plan_chunks(dev, params);
-    return rc ? rc
-              : fn_cuda_result(
-                    fn_k_clip(&dev->queue, dev->chunks.data, dev->chunks.count, params->grad, most),
-                    "gradient clipping");
+    int rc = fn_cuda_tables_plan(dev, params);
+    if (rc)
+        return rc;
+    const struct fn_k_runs runs = {dev->chunks.data, dev->chunks.count, params->trained};
+    return fn_cuda_result(fn_k_clip(&dev->queue, &runs, numbers_of(dev, params->grad), most),
+                          "gradient clipping");
 }
 
 int fn_cuda_update(struct fn_dev *dev, const struct fn_params *params, const struct fn_update *rule)
 {
     assert(rule->optimizer >= 0 && rule->optimizer < FN_OPTIMIZER_COUNT);
-    int rc = plan_chunks(dev, params);
+    int rc = fn_cuda_tables_plan(dev, params);
     if (rc)
         return rc;
     const struct fn_k_arenas arenas = {.chunks = dev->chunks.data,

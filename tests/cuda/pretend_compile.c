@@ -74,8 +74,10 @@ cudnnStatus_t fn_dnn_compile(const struct descriptor *op, struct work *out)
     const struct descriptor *x = t[0], *w = t[1], *y = t[2];
     if (!cd || !x || !w || !y)
         return fn_dnn_wrong(CUDNN_STATUS_BAD_PARAM, "an operation with a part missing");
-    if (real(op, p->alpha) != 1 || real(op, p->beta) != 0)
-        return fn_dnn_wrong(CUDNN_STATUS_NOT_SUPPORTED, "alpha and beta other than 1 and 0");
+    const float beta = real(op, p->beta);
+    if (real(op, p->alpha) != 1 || (beta != 0 && (beta != 1 || p->pass != FN_BACKWARD_DATA)))
+        return fn_dnn_wrong(CUDNN_STATUS_NOT_SUPPORTED,
+                            "alpha other than 1, or beta other than 0 (data gradient: or 1)");
     if (size_at(x, 1) != size_at(w, 1) || size_at(y, 1) != size_at(w, 0) ||
         size_at(x, 0) != size_at(y, 0) ||
         !fits(cd, 0, size_at(x, 2), size_at(w, 2), size_at(y, 2)) ||
@@ -93,6 +95,7 @@ cudnnStatus_t fn_dnn_compile(const struct descriptor *op, struct work *out)
     out->conv =
         (struct fn_pretend_conv){.pass = p->pass,
                                  .bf16 = type == CUDNN_DATA_BFLOAT16,
+                                 .accumulate = beta != 0,
                                  .n = size_at(x, 0),
                                  .h = size_at(x, 2),
                                  .w = size_at(x, 3),

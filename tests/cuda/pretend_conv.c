@@ -151,11 +151,11 @@ static void tile(const struct product *p, int64_t n, int64_t row, const int64_t 
                 gemm()->rows(a, p->weights + (block * taps + t) * pitch * WIDE, pitch, sums);
         }
         for (int m = 0; m < count; m++)
-            for (size_t k = 0; k < WIDE && block * WIDE + k < p->out_channels; k++)
-                put(p->to, c->bf16,
-                    (size_t)((n * p->out.h + row) * p->out.w + columns[m]) * p->out_channels +
-                        block * WIDE + k,
-                    sums[m][k]);
+            for (size_t k = 0; k < WIDE && block * WIDE + k < p->out_channels; k++) {
+                const size_t pixel = (size_t)((n * p->out.h + row) * p->out.w + columns[m]);
+                const size_t at = pixel * p->out_channels + block * WIDE + k;
+                put(p->to, c->bf16, at, sums[m][k] + (c->accumulate ? get(p->to, c->bf16, at) : 0));
+            }
     }
 }
 

@@ -10,6 +10,7 @@
 struct fn_pretend_conv {
     int pass; /* enum fn_pass of kernels/op.h: 1 forward, 2 data gradient, 4 weight gradient */
     int bf16;
+    int accumulate;                             /* data gradient: x += */
     int64_t n, h, w, cin;                       /* x (n, h, w, cin) */
     int64_t kh, kw, stride, pad_h, pad_w, cout; /* w (cout, kh, kw, cin) */
     int64_t oh, ow;                             /* y (n, oh, ow, cout) */
@@ -17,7 +18,7 @@ struct fn_pretend_conv {
 
 /* Bytes of x, w and y. */
 void fn_pretend_conv_bytes(const struct fn_pretend_conv *c, size_t bytes[3]);
-/* Writes the one that the pass computes; reads the other two. */
+/* Writes the one that the pass computes, or adds to it; reads the other two. */
 void fn_pretend_conv_run(const struct fn_pretend_conv *c, void *const data[3]);
 
 /* ---- pretend_gemm.c, compiled for several instruction sets ---- */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Every convolution plan that training and evaluation can ask cuDNN for, made for chips that are
- * not there: all shapes of the network, forward, data and weight gradient, the fully connected
- * layers, fp32 (exact) and bf16, several batches. FN_TEST_VERBOSE lists the engines. */
+ * not there: all shapes of the network, forward, data (also added to what is there) and weight
+ * gradient, the fully connected layers, fp32 (exact) and bf16, several batches. FN_TEST_VERBOSE
+ * lists the engines. */
 #include <time.h>
 
 #include "kernels/cuda/plan.h"
@@ -60,22 +61,33 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* All passes of one shape. */
+/* All passes of one shape; the data gradient twice, written and added to what is there. */
 static void plan_shape(void *chip, const struct fn_conv_shape *shape, int bf16, struct tally *tally)
 {
-    for (int pass = FN_FORWARD; pass <= FN_BACKWARD_WEIGHTS; pass *= 2) {
-        const struct fn_plan_request request = {
-            .shape = *shape, .pass = pass, .bf16 = bf16, .deterministic = 1};
+    static const struct pass {
+        int pass, accumulate;
+        const char *name;
+    } passes[] = {{FN_FORWARD, 0, "forward"},
+                  {FN_BACKWARD_DATA, 0, "data"},
+                  {FN_BACKWARD_DATA, 1, "data, added"},
+                  {FN_BACKWARD_WEIGHTS, 0, "weights"}};
+    for (size_t i = 0; i < sizeof passes / sizeof passes[0]; i++) {
+        const struct pass *p = &passes[i];
+        const struct fn_plan_request request = {.shape = *shape,
+                                                .pass = p->pass,
+                                                .bf16 = bf16,
+                                                .accumulate = p->accumulate,
+                                                .deterministic = 1};
         struct fn_plan *plan;
-        if (pass == FN_BACKWARD_DATA && shape->cin == 3) /* nobody asks for the images' gradient */
+        if (p->pass == FN_BACKWARD_DATA && shape->cin == 3) /* nobody asks for the images' */
             continue;
         assert_ok(fn_plan_open(&plan, NULL, chip, &request));
         if (fn_plan_workspace(plan) > tally->workspace)
             tally->workspace = fn_plan_workspace(plan);
         tally->plans++;
         if (getenv("FN_TEST_VERBOSE"))
-            printf("  %dx%d/%d (%d,%d,%d,%d) -> %d, pass %d: %s, %.1f MB\n", shape->kh, shape->kw,
-                   shape->stride, shape->n, shape->h, shape->w, shape->cin, shape->cout, pass,
+            printf("  %dx%d/%d (%d,%d,%d,%d) -> %d, %s: %s, %.1f MB\n", shape->kh, shape->kw,
+                   shape->stride, shape->n, shape->h, shape->w, shape->cin, shape->cout, p->name,
                    fn_plan_engine(plan), (double)fn_plan_workspace(plan) * 1e-6);
         fn_plan_close(&plan);
         assert_null(plan);
