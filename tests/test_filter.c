@@ -12,6 +12,7 @@
 static void test_threshold(void **state)
 {
     double even[100], same[5] = {2, 2, 2, 2, 2}, gap[10] = {0, 0, 0, 0, 0, 1, 1, 1, 1, 1};
+    const double huge[2] = {1e308, 1.7e308};
     (void)state;
     for (int i = 0; i < 100; i++) /* bins of one value, centres 0.495, 1.485, ... 98.505 */
         even[i] = i;
@@ -25,6 +26,9 @@ static void test_threshold(void **state)
     assert_true(fabs(fn_filter_threshold(gap, 10, 50) - 0.985) < 1e-9);
     assert_true(fabs(fn_filter_threshold(gap, 10, 49) - 0.005) < 1e-9);
     assert_true(fabs(fn_filter_threshold(gap, 10, 75) - 0.99) < 1e-9);
+    /* What no embedding gives, but a file may say. */
+    assert_true(fn_filter_threshold(huge, 1, 50) == 1e308);
+    assert_true(fabs(fn_filter_threshold(huge, 2, 100) / 1.6965e308 - 1) < 1e-9);
 }
 
 struct place {

@@ -25,6 +25,8 @@ double fn_filter_threshold(const double *values, size_t count, double percentile
         low -= 0.5;
         high += 0.5;
     }
+    if (low == high) /* a value so large that half of one is nothing to it */
+        return low;
     for (int i = 0; i < BINS; i++)
         edge[i] = low + i * ((high - low) / BINS);
     edge[BINS] = high;
@@ -38,7 +40,7 @@ double fn_filter_threshold(const double *values, size_t count, double percentile
     for (int i = 0; i < BINS; i++) {
         sum += (double)bin[i];
         cdf[i] = sum / (double)count;
-        centre[i] = (edge[i] + edge[i + 1]) / 2;
+        centre[i] = edge[i] / 2 + edge[i + 1] / 2; /* their sum may be too large */
     }
     if (want < cdf[0])
         return centre[0];
