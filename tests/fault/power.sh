@@ -6,8 +6,8 @@ record() {
     local file=$1 folder=$2
     shift 2
     set +e
-    inject="env FN_FAULT=${spec:-write:0:EIO} FN_FAULT_RECORD=$file FN_FAULT_FOLDER=$folder LD_PRELOAD=$FN_BIN/fn-fault.so
-        ASAN_OPTIONS=$asan"
+    inject="env FN_FAULT=${spec:-write:0:EIO} FN_FAULT_RECORD=$file FN_FAULT_FOLDER=$folder FN_FAULT_UNDER=${under:-/}
+        LD_PRELOAD=$FN_BIN/fn-fault.so ASAN_OPTIONS=$asan"
     "$@" >out 2>err
     got=$?
     inject=

@@ -4,15 +4,18 @@
 . "$FN_SOURCE/tests/fault/tools.sh"
 . "$FN_SOURCE/tests/fault/power.sh"
 expect 0 draw-faces --tsv faces.tsv --people 4 --images 8 --size 40 --damage 2
-run() { $inject fn-ingest faces.tsv --store box/db --max-rejects 100% --threads 1 --codec raw --size 182 --shard-bytes 1M --quiet; }
+head -n 12 faces.tsv >first.tsv
+tail -n +13 faces.tsv >second.tsv
+run() { $inject fn-ingest first.tsv second.tsv --store box/db --max-rejects 100% --threads 1 --codec raw --size 182 --shard-bytes 1M --quiet; }
 same() { [ -e box/db/provenance.json ] && diff -r -x provenance.json box/db whole >diff.out; }
 mkdir box
 run >out
 mv box/db whole
 
-# First run: Ctrl-C, so that its rows are committed in between; then the one that finishes.
-spec=read:6:INT record "$PWD/story" "$PWD/box" run
-[ $got = 130 ] || fail "an interrupted run: exit $got"
+# First run: Ctrl-C while the rows of the first input are read (it was looked at with two reads before), so that
+# these are committed in between; then the one that finishes.
+spec=read:3:INT under=/first.tsv record "$PWD/story" "$PWD/box" run
+[ $got = 130 ] && grep -q 'interrupted after row 12' err || fail "an interrupted run: exit $got"
 reported=$(fault-replay story)
 record "$PWD/story" "$PWD/box" run
 [ $got = 0 ] && same || fail "the run that finishes: exit $got"
