@@ -1,7 +1,9 @@
-# fn-ingest --part and --join: the parts joined have the bytes of a single run, whatever the number of parts, for rows
-# and trees, with bad rows, blank ones, duplicates and collisions; launchers; what does not fit together.
+# fn-ingest --part and --join: the parts joined have the bytes of a single run, whatever the number of parts, for rows,
+# trees, archives and RecordIO, with bad rows, blank ones, duplicates and collisions; so has a run of any number of
+# threads; launchers; what does not fit together.
 # ctest labels: threads
 . "$TOOLS"
+python=${FN_PYTHON:-python3}
 joined() { # SINGLE: the store `one` has its bytes, all but the provenance
     for file in "$1"/*; do
         case $file in */provenance.json) continue ;; esac
@@ -40,40 +42,43 @@ grep -q '"number": 2' p.2-of-7/manifest.json
 # ---- a tree: every n-th picture; more parts than pictures ----
 expect 0 draw-faces --tree people --people 4 --images 3 --size 48
 expect 0 fn-ingest people --store tree --size 48 -q
-for of in 1 5 14; do
-    for i in $(seq $of); do
-        expect 0 fn-ingest people --store t --size 48 -q --part $i/$of
-    done
-    expect 0 fn-ingest --join $(ls -d t.*-of-$of | sort -r) --store one -q
-    joined tree
-    expect 0 fn-dump one verify
-    rm -r one
+for i in $(seq 14); do
+    expect 0 fn-ingest people --store t --size 48 -q --part $i/14
 done
+expect 0 fn-ingest --join $(ls -d t.*-of-14 | sort -r) --store one -q
+joined tree
+expect 0 fn-dump one verify
+rm -r one
 
-# ---- what can only be read from its start: every n-th row or picture; any number of threads ----
+# ---- every kind of input, in parts and by threads: the bytes of one run ----
+# What can only be read from its start (compressed, archives, RecordIO): every n-th row or picture.
+every() { # SINGLE ARGUMENTS...: of fn-ingest, for the parts in $parts
+    local single=$1 of i threads
+    shift
+    for of in $parts; do
+        for i in $(seq $of); do
+            expect 0 fn-ingest "$@" --store z --part $i/$of --threads $((i + 1))
+        done
+        expect 0 fn-ingest --join z.*-of-$of --store one -q
+        joined $single
+        rm -r one z.*
+    done
+    for threads in 1 2 3 4 5 6 7 8; do
+        expect 0 fn-ingest "$@" --store one --threads $threads
+        joined $single
+        rm -r one
+    done
+}
 gzip -k faces.tsv
 tar -cf people.tar --sort=name people
-for of in 1 2 3 4 5 6 7; do
-    for i in $(seq $of); do
-        expect 0 fn-ingest faces.tsv.gz --store z $options --part $i/$of --threads $((i + 1))
-    done
-    expect 0 fn-ingest --join z.*-of-$of --store one -q
-    joined single
-    rm -r one z.*
-done
-for threads in 1 2 3 5 8; do
-    expect 0 fn-ingest faces.tsv.gz --store one $options --threads $threads
-    joined single
-    rm -r one
-done
-for of in 2 5; do
-    for i in $(seq $of); do
-        expect 0 fn-ingest people.tar --store z --size 48 -q --part $i/$of
-    done
-    expect 0 fn-ingest --join z.*-of-$of --store one -q
-    joined tree
-    rm -r one z.*
-done
+"$python" "$FN_SOURCE/tests/python/make_rec.py" people rec
+expect 0 fn-ingest rec/train.rec --store rec-store --size 48 -q
+same "$(fn-dump rec-store list | wc -l)" "$(fn-dump tree list | wc -l)" "pictures of the RecordIO pair"
+parts="1 2 3 4 5 6 7" every single faces.tsv.gz $options
+parts="2 7" every tree people --size 48 -q
+parts="1 2 3 4 5 6 7" every tree people.tar --size 48 -q
+parts="1 2 3 4 5 6 7" every rec-store rec/train.rec --size 48 -q
+parts= every single faces.tsv $options
 
 # ---- interrupted, again and again ----
 for delay in 0.01 0.02 0.03 0.04 0.05 0.1; do
