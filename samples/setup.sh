@@ -2,7 +2,7 @@
 
 fn_build_packages="gcc libc6-dev cmake ninja-build pkg-config libjpeg62-turbo-dev libpng-dev liblmdb-dev
 libarchive-dev libjansson-dev libxxhash-dev libdnnl-dev"
-fn_test_packages="g++ clang zip zstd xz-utils bzip2 libclang-rt-14-dev libcmocka-dev python3 python3-pil python3-venv"
+fn_test_packages="g++ clang zip zstd xz-utils bzip2 rsync libclang-rt-14-dev libcmocka-dev python3 python3-pil python3-venv"
 
 # fn_install PACKAGE...: installs those that are missing, and says which. Needs root or sudo for that.
 fn_install() {

@@ -19,7 +19,7 @@ exec 3>pipe
 head -c 4000000 faces.tsv >&3
 until_there db/build/content.json
 for command in "fn-ingest faces.tsv --store db --size 88" "fn-dump db list" "fn-dump db verify" "fn-dump db export tree" \
-    "fn-train --store db"; do
+    "fn-dump db sheet x.png" "fn-train --store db"; do
     expect 1 $command
     says err "db"
 done
