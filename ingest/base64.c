@@ -118,19 +118,14 @@ enum fn_base64_fault fn_base64_decode_by(const struct fn_base64_kind *kind, cons
 
 const char *fn_base64_fault_text(enum fn_base64_fault fault)
 {
-    switch (fault) {
-    case FN_BASE64_OK:
-        return "no fault";
-    case FN_BASE64_CHAR:
-        return "a byte outside the base64 alphabet";
-    case FN_BASE64_LENGTH:
-        return "not a multiple of four";
-    case FN_BASE64_PADDING:
-        return "'=' where no padding may be";
-    case FN_BASE64_BITS:
-        return "unused bits before the padding are not zero";
-    }
-    return "?";
+    static const char *const text[] = {
+        [FN_BASE64_OK] = "no fault",
+        [FN_BASE64_CHAR] = "a byte outside the base64 alphabet",
+        [FN_BASE64_LENGTH] = "not a multiple of four",
+        [FN_BASE64_PADDING] = "'=' where no padding may be",
+        [FN_BASE64_BITS] = "unused bits before the padding are not zero",
+    };
+    return text[fault];
 }
 
 static int always(void)

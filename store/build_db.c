@@ -144,11 +144,6 @@ int fn_build_db_begin(struct fn_build_db *db, uint64_t room)
     return rc;
 }
 
-int fn_build_db_active(const struct fn_build_db *db)
-{
-    return db->write != NULL;
-}
-
 /* A write cut short by a full disk is EIO to LMDB. */
 static int commit_failed(struct fn_build_db *db, int rc)
 {

@@ -105,8 +105,6 @@ uint64_t fn_group_used(const struct fn_group *group); /* the head's `used` */
 int fn_group_full(const struct fn_group *group);
 /* Head and table of the value: all in front of the records. */
 void fn_group_put_front(const struct fn_group *group, uint64_t number, uint8_t *out);
-/* The value, into `out` of fn_group_value_bytes(fn_group_used()) bytes. */
-void fn_group_put(const struct fn_group *group, uint64_t number, uint8_t *out);
 
 /* Check head and table of a value: magic, number, lengths, checksum, order of the entries. *table
  * points into `value`. FN_ECORRUPT with a sentence. */

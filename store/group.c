@@ -91,16 +91,6 @@ void fn_group_put_front(const struct fn_group *group, uint64_t number, uint8_t *
     memcpy(out, &head.checksum, sizeof head.checksum);
 }
 
-void fn_group_put(const struct fn_group *group, uint64_t number, uint8_t *out)
-{
-    uint64_t used = fn_group_used(group);
-    size_t front = (size_t)used - group->records.bytes;
-    fn_group_put_front(group, number, out);
-    if (group->records.bytes)
-        memcpy(out + front, group->records.data, group->records.bytes);
-    memset(out + used, 0, fn_group_value_bytes(used) - used);
-}
-
 int fn_group_parse(const uint8_t *value, size_t bytes, uint64_t number, struct fn_group_head *head,
                    const struct fn_group_entry **table)
 {

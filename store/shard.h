@@ -33,7 +33,6 @@ void fn_build_db_close(struct fn_build_db **db); /* drops an open transaction */
 
 /* Begin a writing transaction into which `room` bytes fit; the map grows here, never inside one. */
 int fn_build_db_begin(struct fn_build_db *db, uint64_t room);
-int fn_build_db_active(const struct fn_build_db *db);
 /* On FN_OK everything put is on the disk. On failure nothing is. */
 int fn_build_db_commit(struct fn_build_db *db);
 /* Store `bytes` bytes under `key`; *value is where to write them, before the next call. */

@@ -87,18 +87,6 @@ int fn_sink_write(struct fn_sink *sink, const void *data, size_t bytes)
     return FN_OK;
 }
 
-int fn_sink_zeros(struct fn_sink *sink, size_t bytes)
-{
-    static const uint8_t zeros[4096];
-    int rc = FN_OK;
-    while (bytes && !rc) {
-        size_t n = bytes < sizeof zeros ? bytes : sizeof zeros;
-        rc = fn_sink_write(sink, zeros, n);
-        bytes -= n;
-    }
-    return rc;
-}
-
 uint64_t fn_sink_bytes(const struct fn_sink *sink)
 {
     return sink->bytes;

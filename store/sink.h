@@ -19,7 +19,6 @@ struct fn_sink;
 /* Writes to `temporary`, replacing it; renamed to `path` at commit. The same file system. */
 int fn_sink_open(struct fn_sink **sink, const char *temporary, const char *path);
 int fn_sink_write(struct fn_sink *sink, const void *data, size_t bytes);
-int fn_sink_zeros(struct fn_sink *sink, size_t bytes);
 uint64_t fn_sink_bytes(const struct fn_sink *sink); /* written so far */
 /* XXH3-128 of all that was written so far. */
 struct fn_sum128 fn_sink_sum(const struct fn_sink *sink);

@@ -237,7 +237,8 @@ static double distance(const struct fn_image *a, const struct fn_image *b)
 
 static void test_encode_and_back(void **state)
 {
-    static const int sides[][2] = {{1, 1}, {2, 3}, {17, 9}, {182, 182}, {250, 33}, {640, 480}};
+    static const int sides[][2] = {{1, 1},    {2, 3},     {17, 9},   {182, 182},
+                                   {250, 33}, {640, 480}, {65500, 9}};
     struct fn_image im = {0}, back = {0};
     struct fn_bytes first = {0}, again = {0};
     (void)state;
@@ -247,7 +248,7 @@ static void test_encode_and_back(void **state)
             assert_ok(fn_jpeg_encode(codec, &im, 95, subsample, &first));
             assert_int_equal(fn_image_sniff(first.data, first.bytes), FN_IMAGE_JPEG);
             assert_ok(fn_image_decode(codec, first.data, first.bytes, 0, &back, NULL));
-            assert_true(distance(&im, &back) < (im.w < 100 ? 16.0 : 8.0));
+            assert_true(distance(&im, &back) < (im.w < 100 || im.h < 10 ? 16.0 : 8.0));
             assert_ok(fn_jpeg_encode(codec, &im, 10, subsample, &again)); /* other tables between */
             assert_ok(fn_jpeg_encode(codec, &im, 95, subsample, &again));
             assert_int_equal(first.bytes, again.bytes);
@@ -286,6 +287,22 @@ static void test_crop(void **state)
     fn_image_free(&out);
 }
 
+/* What opening leaves behind when it fails in between, and nothing. */
+static void test_close_half_open(void **state)
+{
+    struct fn_codec *none = NULL, *half = calloc(1, sizeof *half);
+    (void)state;
+    assert_non_null(half);
+    fn_codec_close(&none);
+    fn_codec_close(&half);
+    assert_null(half);
+    half = calloc(1, sizeof *half);
+    assert_non_null(half);
+    assert_ok(fn_jpeg_open(&half->jpeg));
+    fn_codec_close(&half);
+    assert_null(half);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +313,7 @@ int main(void)
         cmocka_unit_test(test_damaged_are_rejected),
         cmocka_unit_test(test_encode_and_back),
         cmocka_unit_test(test_crop),
+        cmocka_unit_test(test_close_half_open),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
