@@ -33,6 +33,8 @@ struct fn_tree {
     struct fn_tree_file *files; /* in class order, then by name */
     size_t file_count;
     size_t left_out;
+    const char *left; /* one of these, relative to the root; NULL: there is none */
+    size_t loose;     /* of these, pictures in the root itself */
 };
 int fn_tree_open(struct fn_tree **tree, const char *root);
 void fn_tree_close(struct fn_tree **tree);

@@ -76,13 +76,19 @@ static enum kind kind_of(int dir, const struct dirent *entry)
     return S_ISDIR(st.st_mode) ? FOLDER : S_ISREG(st.st_mode) ? PLAIN : OTHER;
 }
 
-static int take_class(struct tree *t, const char *unused, const struct dirent *entry,
+static int leave_out(struct tree *t, const char *prefix, const struct dirent *entry)
+{
+    if (t->tree.left_out++ == 0)
+        t->tree.left = keep_text(t, prefix, entry->d_name);
+    return t->tree.left ? FN_OK : FN_ENOMEM;
+}
+
+static int take_class(struct tree *t, const char *prefix, const struct dirent *entry,
                       enum kind kind)
 {
-    (void)unused;
     if (kind != FOLDER) {
-        t->tree.left_out++;
-        return FN_OK;
+        t->tree.loose += kind == PLAIN && fn_picture_ending(entry->d_name, strlen(entry->d_name));
+        return leave_out(t, prefix, entry);
     }
     int rc = grow(t, &t->tree.classes, t->tree.class_count, &t->class_cap, sizeof(char *));
     char *name = rc ? NULL : keep_text(t, entry->d_name, "");
@@ -95,10 +101,8 @@ static int take_class(struct tree *t, const char *unused, const struct dirent *e
 static int take_file(struct tree *t, const char *class_slash, const struct dirent *entry,
                      enum kind kind)
 {
-    if (kind != PLAIN || !fn_picture_ending(entry->d_name, strlen(entry->d_name))) {
-        t->tree.left_out++;
-        return FN_OK;
-    }
+    if (kind != PLAIN || !fn_picture_ending(entry->d_name, strlen(entry->d_name)))
+        return leave_out(t, class_slash, entry);
     int rc = grow(t, &t->tree.files, t->tree.file_count, &t->file_cap, sizeof *t->tree.files);
     char *path = rc ? NULL : keep_text(t, class_slash, entry->d_name);
     if (!path)
@@ -125,10 +129,8 @@ static int scan(struct tree *t, const char *path, const char *prefix,
         }
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
-        if (entry->d_name[0] == '.')
-            t->tree.left_out++;
-        else
-            rc = take(t, prefix, entry, kind_of(dirfd(dir), entry));
+        rc = entry->d_name[0] == '.' ? leave_out(t, prefix, entry)
+                                     : take(t, prefix, entry, kind_of(dirfd(dir), entry));
     }
     closedir(dir);
     return rc;

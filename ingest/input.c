@@ -23,6 +23,8 @@ int fn_input_open(struct fn_input **input, const char *path, uint32_t number,
     int is_stdin = strcmp(path, "-") == 0, rc = FN_OK;
     struct fn_input *s = NULL;
     *input = NULL;
+    if (!*path)
+        return fn_fail(FN_EUSAGE, "the name of an INPUT is empty");
     if (!is_stdin && access(path, R_OK))
         return fn_fail_errno("cannot read %s", path);
     s = calloc(1, sizeof *s);

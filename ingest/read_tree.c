@@ -58,11 +58,18 @@ static int no_pictures(const struct fn_input *s, const struct fn_tree *tree)
     if (is_store)
         return fn_fail(FN_EFORMAT, "%s is a store, not a tree of pictures; fn-dump %s shows it",
                        s->path, s->path);
+    if (tree->loose)
+        return fn_fail(FN_EFORMAT,
+                       "%s holds %zu picture%s itself, but no folders of pictures: give the folder "
+                       "above it, whose folders are the classes",
+                       s->path, tree->loose, tree->loose == 1 ? "" : "s");
     return fn_fail(
         FN_EFORMAT,
         "%s is a folder, but not one of class folders with .jpg or .png pictures in them "
-        "(%zu folders, %zu other entries)",
-        s->path, tree->class_count, tree->left_out);
+        "(%zu folder%s, %zu other %s%s%s)",
+        s->path, tree->class_count, tree->class_count == 1 ? "" : "s", tree->left_out,
+        tree->left_out == 1 ? "entry" : "entries", tree->left ? ", such as " : "",
+        tree->left ? tree->left : "");
 }
 
 static int open_tree(struct fn_input *s, const struct fn_input_options *options)
@@ -81,15 +88,16 @@ static int open_tree(struct fn_input *s, const struct fn_input_options *options)
     if (t->root < 0)
         return fn_fail_errno("cannot open %s", s->path);
     s->files = t->tree->file_count;
-    rc = fn_input_describe(s, "tree of %zu pictures in %zu folders%s", t->tree->file_count,
-                           t->tree->class_count, t->tree->left_out ? "" : ", nothing else in it");
-    if (!rc && t->tree->left_out) {
-        free(s->described);
-        rc = fn_input_describe(s,
-                               "tree of %zu pictures in %zu folders; %zu other entries are left "
-                               "out",
-                               t->tree->file_count, t->tree->class_count, t->tree->left_out);
-    }
+    const size_t left_out = t->tree->left_out;
+    rc = left_out == 0
+             ? fn_input_describe(s, "tree of %zu pictures in %zu folders, nothing else in it",
+                                 t->tree->file_count, t->tree->class_count)
+             : fn_input_describe(s,
+                                 "tree of %zu pictures in %zu folders; %zu other %s "
+                                 "left out, %s%s",
+                                 t->tree->file_count, t->tree->class_count, left_out,
+                                 left_out == 1 ? "entry is" : "entries are",
+                                 left_out == 1 ? "" : "one of them ", t->tree->left);
     return rc ? rc : identify(s, t->tree);
 }
 

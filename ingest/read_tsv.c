@@ -33,8 +33,10 @@ static int choose_layout(struct fn_input *s, struct tsv *t, const char *asked)
     int whole;
     const char *member = fn_stream_member(t->stream);
     const uint8_t *head = fn_stream_head(t->stream, &bytes, &whole);
-    const char *where = strcmp(s->path, "-") == 0 ? "stdin" : s->path;
+    const char *file = strcmp(s->path, "-") == 0 ? "stdin" : s->path;
+    char where[1024];
     int rc;
+    snprintf(where, sizeof where, "%s%s%s", member ? member : "", member ? " in " : "", file);
     if (strcmp(asked, "auto") == 0) {
         rc = fn_tsv_detect(head, bytes, whole, where, &t->layout);
     } else {
@@ -43,7 +45,7 @@ static int choose_layout(struct fn_input *s, struct tsv *t, const char *asked)
                        : fn_fail(FN_EUSAGE, "no layout is called '%s'", asked);
     }
     if (rc)
-        return member ? fn_fail_in(rc, "%s in it", member) : rc;
+        return rc;
     const char *wrapping = fn_stream_wrapping(t->stream);
     rc = fn_input_describe(
         s, "TSV%s%s%s%s, layout %s (%d columns: %s)", strcmp(wrapping, "plain") == 0 ? "" : ", ",

@@ -28,7 +28,8 @@ static int settle_names(const struct fn_options *o, struct names *n)
     char *real = realpath(o->inputs[0], NULL);
     const char *path = real ? real : o->inputs[0];
     size_t bytes = strlen(path);
-    int rc = fn_path_check(path);
+    int rc = real ? fn_path_check(path)
+                  : fn_fail(FN_ENOENT, "there is no store %s: no such folder", path);
     while (bytes > 1 && path[bytes - 1] == '/')
         bytes--;
     n->swap = !o->store_given;

@@ -121,7 +121,9 @@ static int open_fd(struct fn_stream *s)
 {
     struct stat st;
     int is_stdin = strcmp(s->path, "-") == 0;
-    s->fd = is_stdin ? dup(STDIN_FILENO) : open(s->path, O_RDONLY | O_CLOEXEC);
+    /* O_NONBLOCK: else opening a named pipe waits for its writer, deaf to Ctrl-C. wait_readable()
+     * waits for both. */
+    s->fd = is_stdin ? dup(STDIN_FILENO) : open(s->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (s->fd < 0)
         return fn_fail_errno("cannot open %s", is_stdin ? "stdin" : s->path);
     if (fstat(s->fd, &st))

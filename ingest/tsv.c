@@ -96,6 +96,15 @@ static const char *other_kind(const uint8_t *head, size_t bytes)
         {"\x0a\x23\xd7\xce", 0, 4, "a RecordIO file"},
         {"7z\xbc\xaf", 0, 4, "a 7-Zip archive"},
         {"Rar!", 0, 4, "a RAR archive"},
+        /* What is found by itself and read; here it is inside of another. */
+        {"PK\3\4", 0, 4, "a zip archive: take it out first"},
+        {"ustar", 257, 5, "a tar archive: take it out first"},
+        {"\x1f\x8b", 0, 2, "a gzip file: take it out first"},
+        {"1AY&SY", 4, 6, "a bzip2 file: take it out first"},
+        {"\xfd"
+         "7zXZ",
+         0, 5, "an xz file: take it out first"},
+        {"\x28\xb5\x2f\xfd", 0, 4, "a zstd file: take it out first"},
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (bytes >= known[i].at + known[i].bytes &&

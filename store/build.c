@@ -78,6 +78,8 @@ int fn_path_check(const char *store)
     if (bytes > FN_STORE_PATH_MAX)
         return fn_fail(FN_ELIMIT, "the path of the store has %zu bytes; at most %d", bytes,
                        FN_STORE_PATH_MAX);
+    if (fn_is_file(store))
+        return fn_fail(FN_EFORMAT, "%s is a file, not the folder of a store", store);
     return FN_OK;
 }
 

@@ -77,6 +77,10 @@ int fn_dump_picture(struct fn_codec *codec, const struct fn_record *rec, const c
                     struct fn_image *image, struct fn_bytes *made, const uint8_t **data,
                     size_t *bytes);
 
+/* A picture's file as -o and FILE.png ask for it; "-" is standard output, unless that is a terminal
+ * (FN_EUSAGE). */
+int fn_dump_put(const char *path, const uint8_t *data, size_t bytes);
+
 /* ---- the records a command is about ---- */
 
 /* All records, or those of --class. ids NULL: 0 .. count - 1. */

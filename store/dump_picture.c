@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* A record's picture as the bytes of a file, in the format wanted. */
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/file.h"
 #include "store/dump_internal.h"
 
 #define EXPORT_QUALITY 95 /* where a JPEG has to be made from something else */
@@ -31,4 +35,16 @@ int fn_dump_picture(struct fn_codec *codec, const struct fn_record *rec, const c
     *data = made->data;
     *bytes = made->bytes;
     return rc;
+}
+
+int fn_dump_put(const char *path, const uint8_t *data, size_t bytes)
+{
+    if (strcmp(path, "-") != 0)
+        return fn_file_write(path, data, bytes);
+    if (isatty(STDOUT_FILENO))
+        return fn_fail(FN_EUSAGE, "a picture is nothing for a terminal: name a file, or pipe it");
+    if (fwrite(data, 1, bytes, stdout) == bytes && !fflush(stdout))
+        return FN_OK;
+    return errno == EPIPE ? FN_OK /* the reader has gone: looked at when the tool ends */
+                          : fn_fail_errno("cannot write to standard output");
 }

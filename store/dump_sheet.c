@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -246,10 +247,8 @@ static int write_page(struct sheet *s)
 {
     struct fn_bytes png = {0};
     int rc = fn_png_encode(s->codec, &s->page, 6, &png);
-    if (!rc && strcmp(s->d->operand, "-") == 0)
-        fwrite(png.data, 1, png.bytes, stdout);
-    else if (!rc)
-        rc = fn_file_write(s->d->operand, png.data, png.bytes);
+    if (!rc)
+        rc = fn_dump_put(s->d->operand, png.data, png.bytes);
     fn_bytes_free(&png);
     return rc;
 }
@@ -277,9 +276,18 @@ static int report(const struct sheet *s)
     return rc;
 }
 
+/* A PNG under a name that says otherwise would be taken for damaged. */
+static int named_otherwise(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash : path, '.');
+    return dot && strcasecmp(dot, ".png") != 0;
+}
+
 int fn_dump_sheet(struct fn_dump *d)
 {
     struct sheet s = {.d = d};
+    if (named_otherwise(d->operand))
+        return fn_fail(FN_EUSAGE, "a sheet is a PNG: %s has another ending", d->operand);
     if (d->common.json && strcmp(d->operand, "-") == 0)
         return fn_fail(FN_EUSAGE, "a sheet to '-' and --json both want standard output");
     if (d->rejects && d->class_name)

@@ -51,10 +51,8 @@ static int write_picture(const char *path, const struct fn_record *rec)
     int rc = fn_codec_open(&codec);
     if (!rc)
         rc = fn_dump_picture(codec, rec, ending, &image, &made, &data, &bytes);
-    if (!rc && strcmp(path, "-") == 0)
-        fwrite(data, 1, bytes, stdout); /* looked at when the tool ends */
-    else if (!rc)
-        rc = fn_file_write(path, data, bytes);
+    if (!rc)
+        rc = fn_dump_put(path, data, bytes);
     fn_bytes_free(&made);
     fn_image_free(&image);
     fn_codec_close(&codec);

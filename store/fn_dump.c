@@ -161,8 +161,13 @@ static int find_command(const char **operands, size_t count, const struct comman
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (strcmp(commands[i].name, name) == 0)
             *command = &commands[i];
+    if (!*command && strcmp(operands[0], "diff") == 0)
+        return fn_fail(FN_EUSAGE, "diff wants STORE and STORE2");
     if (!*command)
-        return fn_fail(FN_EUSAGE, "there is no command '%s'", name);
+        return fn_fail(FN_EUSAGE,
+                       "there is no command '%s': stats, list, show, export, verify, sheet, "
+                       "rejects, report or diff",
+                       name);
     if ((*command)->operand && count < 3)
         return fn_fail(FN_EUSAGE, "%s wants %s", name, (*command)->operand);
     if (!(*command)->operand && count > 2)

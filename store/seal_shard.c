@@ -29,10 +29,7 @@ struct sealing {
 
 int fn_seal_pause(const char *store)
 {
-    return fn_interrupted() ? fn_fail(FN_EINTERRUPTED,
-                                      "sealing of %s was interrupted; the same "
-                                      "command finishes it",
-                                      store)
+    return fn_interrupted() ? fn_fail(FN_EINTERRUPTED, "sealing of %s was interrupted", store)
                             : FN_OK;
 }
 

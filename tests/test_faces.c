@@ -81,6 +81,8 @@ static void test_tree_is_sorted_by_bytes(void **state)
     assert_int_equal(tree->file_count, 8 * 7 + 1 + 8);
     /* class a is seen again through its link: what is left out there counts again */
     assert_int_equal(tree->left_out, 9 + 6);
+    assert_true(tree->left && strlen(tree->left) > 0);
+    assert_int_equal(tree->loose, 1); /* tree/beside.jpg */
     for (size_t f = 0; f < tree->file_count; f++) {
         const struct fn_tree_file *file = &tree->files[f];
         size_t n = strlen(tree->classes[file->class_index]);

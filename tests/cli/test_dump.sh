@@ -15,7 +15,11 @@ expect 0 fn-dump --help
 says out "STORE sheet FILE.png"
 expect 2 fn-dump
 expect 2 fn-dump db lst
-says err "there is no command 'lst'"
+says err "there is no command 'lst': stats, list, show"
+expect 2 fn-dump diff db
+says err "diff wants STORE and STORE2"
+expect 2 fn-dump db sheet page.gif
+says err "a sheet is a PNG: page.gif has another ending"
 expect 2 fn-dump db show
 says err "show wants ID or CLASS/NAME"
 expect 2 fn-dump db list more
@@ -29,6 +33,7 @@ mkdir empty-dir
 expect 1 fn-dump empty-dir
 says err "is not a store"
 expect 1 fn-dump faces.tsv
+says err "faces.tsv is a file, not the folder of a store"
 
 # ---- stats ----
 expect 0 fn-dump db

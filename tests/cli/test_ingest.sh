@@ -61,6 +61,21 @@ expect 1 fn-ingest faces.tsv empty
 mkdir hollow
 expect 1 fn-ingest hollow
 says err "not one of class folders"
+mkdir -p one-class deep/people/someone
+: >one-class/a.jpg
+: >deep/people/someone/a.jpg
+expect 1 fn-ingest one-class
+says err "one-class holds 1 picture itself, but no folders of pictures: give the folder above it"
+expect 1 fn-ingest deep
+says err "(1 folder, 1 other entry, such as people/someone)"
+expect 1 fn-ingest faces.tsv --store empty
+says err "empty is a file, not the folder of a store"
+expect 2 fn-ingest ""
+says err "the name of an INPUT is empty"
+gzip -c faces.tsv >inner.gz
+tar -cf outer.tar inner.gz
+expect 1 fn-ingest outer.tar
+says err "inner.gz in outer.tar is not a face TSV: it looks like a gzip file: take it out first"
 expect 1 fn-ingest faces.tsv --keep nowhere.txt
 says err "nowhere.txt"
 expect 1 fn-ingest faces.tsv --keep empty

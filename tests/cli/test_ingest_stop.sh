@@ -150,3 +150,13 @@ if [ "$(id -u)" != 0 ]; then
     expect 1 fn-ingest faces.tsv --store locked/db
     says err "Permission denied"
 fi
+
+# A named pipe that nobody writes to: one Ctrl-C is enough.
+mkfifo nobody
+fn-ingest nobody --store never 2>waiting &
+pid=$!
+sleep 0.5
+kill -INT $pid
+wait $pid && exit 1 || same $? 130 "the exit of an interrupted wait"
+says waiting "interrupted while waiting for nobody"
+[ ! -e never ] || { echo "FAILED: a store of no input"; exit 1; }
