@@ -77,7 +77,8 @@ struct fn_rows {
     /* Bytes behind the picture that may be read. What they are does not matter; 5,120 of them let
      * libjpeg-turbo take its faster path to the picture's end. 0: none. */
     size_t spare;
-    /* Called with the rows in order, several at a time: rows [y, y + rows) of (h, w, 3), packed. */
+    /* Called with the rows in order, one or more at a time: rows [y, y + rows) of (h, w, 3),
+     * packed. */
     void (*put)(void *context, int y, int rows, const uint8_t *rgb);
     void *context;
 };

@@ -27,6 +27,13 @@
  * left (jdhuff.c, BUFSIZE), and an MCU has at most 10 blocks. Bytes behind the picture, which may
  * be read but mean nothing, keep it in that loop to the end. */
 #define SPARE_MAX (D_MAX_BLOCKS_IN_MCU * 512)
+/* libjpeg-turbo's colour conversion writes past the caches where a row begins at a multiple of its
+ * vectors (simd/x86_64/jdcolext-sse2.asm: 16 bytes, -avx2.asm: 32). Whoever then reads the row
+ * waits for memory: a fifth of all decoding. So a row that would begin there is decoded elsewhere.
+ */
+#define STREAM_ALIGN 16
+#define ROW_ALIGN 64
+#define ROW_SHIFT 8 /* bytes behind a multiple of ROW_ALIGN: of no vector's size */
 
 struct fn_jpeg {
     struct jpeg_decompress_struct in;
@@ -40,10 +47,11 @@ struct fn_jpeg {
     int code;        /* of the failure that jumped */
     int warnings;    /* of this picture */
     int orientation; /* 0: no EXIF seen */
-    const uint8_t *data_end;
     struct fn_bytes *written;
-    uint8_t *lines; /* scratch: ROWS rows of 4 w, and of 3 w */
+    uint8_t *lines; /* scratch: ROWS rows of 4 w, and behind them those of `hot` */
     size_t lines_cap;
+    uint8_t *hot; /* ROWS rows of 3 w, hot_stride bytes apart, which stay in the caches */
+    size_t hot_stride;
     size_t spare; /* of the source's bytes, how many lie behind the picture */
     /* Tables that a picture defines; libjpeg would keep them for the next one. */
     void *(*alloc_small)(j_common_ptr, int, size_t);
@@ -317,15 +325,23 @@ static void cmyk_to_rgb(const uint8_t *cmyk, size_t pixels, uint8_t *rgb)
     }
 }
 
+/* Scratch for the picture at hand. */
 static int reserve_lines(struct fn_jpeg *jpeg)
 {
-    size_t bytes = (size_t)jpeg->in.image_width * 7 * ROWS;
-    if (bytes <= jpeg->lines_cap)
-        return FN_OK;
-    free(jpeg->lines);
-    jpeg->lines = malloc(bytes);
-    jpeg->lines_cap = jpeg->lines ? bytes : 0;
-    return jpeg->lines ? FN_OK : fn_fail(FN_ENOMEM, "no memory for rows of %zu bytes", bytes);
+    size_t w = jpeg->in.image_width, cmyk = w * 4 * ROWS;
+    size_t stride = (w * 3 + ROW_ALIGN - 1) / ROW_ALIGN * ROW_ALIGN;
+    size_t bytes = cmyk + ROW_ALIGN + ROW_SHIFT + stride * ROWS;
+    if (bytes > jpeg->lines_cap) {
+        free(jpeg->lines);
+        jpeg->lines = malloc(bytes);
+        jpeg->lines_cap = jpeg->lines ? bytes : 0;
+    }
+    if (!jpeg->lines)
+        return fn_fail(FN_ENOMEM, "no memory for rows of %zu bytes", bytes);
+    uint8_t *behind = jpeg->lines + cmyk;
+    jpeg->hot = behind + (ROW_ALIGN - (uintptr_t)behind % ROW_ALIGN) + ROW_SHIFT;
+    jpeg->hot_stride = stride;
+    return FN_OK;
 }
 
 static void start(struct jpeg_decompress_struct *in)
@@ -336,28 +352,39 @@ static void start(struct jpeg_decompress_struct *in)
     jpeg_start_decompress(in);
 }
 
-/* At most ROWS of the next rows, packed, to `rgb`, none at or below `end`; their number. A failure
- * inside libjpeg jumps out of it. */
-static JDIMENSION read_rows(struct fn_jpeg *jpeg, JDIMENSION end, uint8_t *rgb)
+/* At most ROWS of the next rows to `rgb`, `stride` bytes apart, none at or below `end`; their
+ * number. A failure inside libjpeg jumps out of it. */
+static JDIMENSION read_rows(struct fn_jpeg *jpeg, JDIMENSION end, uint8_t *rgb, size_t stride)
 {
     struct jpeg_decompress_struct *in = &jpeg->in;
     int is_cmyk = in->out_color_space == JCS_CMYK;
     size_t w = in->output_width;
     JSAMPROW rows[ROWS];
     JDIMENSION left = end - in->output_scanline, n = left < ROWS ? left : ROWS;
-    for (JDIMENSION i = 0; i < n; i++)
-        rows[i] = is_cmyk ? jpeg->lines + i * w * 4 : rgb + i * w * 3;
+    for (JDIMENSION i = 0; i < n; i++) {
+        uint8_t *to = rgb + i * stride;
+        int streams = (uintptr_t)to % STREAM_ALIGN == 0;
+        rows[i] = is_cmyk   ? jpeg->lines + i * w * 4
+                  : streams ? jpeg->hot + i * jpeg->hot_stride
+                            : to;
+    }
     n = jpeg_read_scanlines(in, rows, n);
-    if (is_cmyk)
-        cmyk_to_rgb(jpeg->lines, n * w, rgb);
+    for (JDIMENSION i = 0; i < n; i++) {
+        uint8_t *to = rgb + i * stride;
+        if (is_cmyk)
+            cmyk_to_rgb(rows[i], w, to);
+        else if (rows[i] != to)
+            memcpy(to, rows[i], w * 3);
+    }
     return n;
 }
 
 int fn_jpeg_pixels(struct fn_jpeg *jpeg, struct fn_image *out, int *warnings)
 {
     struct jpeg_decompress_struct *in = &jpeg->in;
+    size_t row = (size_t)in->image_width * 3;
     int rc = fn_image_reserve(out, (int)in->image_width, (int)in->image_height);
-    if (rc == FN_OK && in->num_components == 4)
+    if (rc == FN_OK)
         rc = reserve_lines(jpeg);
     if (rc)
         return rc;
@@ -367,7 +394,7 @@ int fn_jpeg_pixels(struct fn_jpeg *jpeg, struct fn_image *out, int *warnings)
     }
     start(in);
     while (in->output_scanline < in->output_height)
-        read_rows(jpeg, in->output_height, out->rgb + in->output_scanline * (size_t)out->w * 3);
+        read_rows(jpeg, in->output_height, out->rgb + in->output_scanline * row, row);
     jpeg_finish_decompress(in); /* reads up to the end marker, or fails */
     *warnings = jpeg->warnings;
     return FN_OK;
@@ -381,7 +408,7 @@ static void skip_rows(struct fn_jpeg *jpeg, JDIMENSION rows)
         jpeg_skip_scanlines(&jpeg->in, rows);
 #else
     while (jpeg->in.output_scanline < rows)
-        read_rows(jpeg, rows, jpeg->lines + (size_t)jpeg->in.output_width * 4 * ROWS);
+        read_rows(jpeg, rows, jpeg->hot, jpeg->hot_stride);
 #endif
 }
 
@@ -403,9 +430,10 @@ int fn_jpeg_rows(struct fn_jpeg *jpeg, const struct fn_rows *want)
     start(in);
     skip_rows(jpeg, (JDIMENSION)want->y);
     while (in->output_scanline < end) {
-        uint8_t *rgb = jpeg->lines + (size_t)in->output_width * 4 * ROWS;
-        int y = (int)in->output_scanline;
-        want->put(want->context, y, (int)read_rows(jpeg, end, rgb), rgb);
+        int y = (int)in->output_scanline,
+            n = (int)read_rows(jpeg, end, jpeg->hot, jpeg->hot_stride);
+        for (int i = 0; i < n; i++)
+            want->put(want->context, y + i, 1, jpeg->hot + (size_t)i * jpeg->hot_stride);
     }
     ended = jpeg->source.bytes_in_buffer < jpeg->spare;
     jpeg_abort_decompress(in);

@@ -13,13 +13,13 @@
 #include "train/run_parts.h"
 
 enum {
-    TURNS = 5,   /* the best one counts: others work on the machine too */
-    PIECE = 256, /* images between two looks at the clock */
+    TURNS = 9,         /* the medians count: others work on the machine too */
+    TURN_DRAWS = 2048, /* pictures a thread of the ceiling has at hand, taken again and again */
+    PIECE = 64,        /* images between two looks at the clock */
     PART_IMAGES = 1000,
-    PART_TURNS = 9,
     USUAL_BATCH = 90 /* for --batch_size auto, which only the device can tell */
 };
-#define TURN_S 0.7
+#define TURN_S 0.4
 
 enum part { ORDER = 0, FIND, GET, DECODE, EXAMPLE, PARTS };
 
@@ -37,7 +37,7 @@ struct rate {
 };
 
 struct result {
-    struct rate loader, ceiling;
+    struct rate loader, ceiling, share; /* medians over the turns */
     double us[PARTS], batch_us;
     uint64_t memory; /* bytes, anonymous and shared */
 };
@@ -49,10 +49,32 @@ static double seconds_of(clockid_t clock)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static void keep_best(struct rate *best, double wall, double cpu)
+static int by_size(const void *a, const void *b)
 {
-    best->wall = wall > best->wall ? wall : best->wall;
-    best->cpu = cpu > best->cpu ? cpu : best->cpu;
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double value[TURNS])
+{
+    qsort(value, TURNS, sizeof *value, by_size);
+    return value[TURNS / 2];
+}
+
+static struct rate median_rate(const struct rate turn[TURNS])
+{
+    double wall[TURNS], cpu[TURNS];
+    for (int i = 0; i < TURNS; i++) {
+        wall[i] = turn[i].wall;
+        cpu[i] = turn[i].cpu;
+    }
+    return (struct rate){median(wall), median(cpu)};
+}
+
+/* Draw of a turn that the loader begins with, and the ceiling too. */
+static uint64_t first_batch(uint64_t turn)
+{
+    return turn * 1000;
 }
 
 /* ---- the ceiling ---- */
@@ -64,18 +86,20 @@ struct decoder {
     struct fn_err_note note;
 };
 
-/* Whole pictures of payloads that are at hand: no index, no checksum, no crop. */
+/* Whole pictures of payloads that are at hand, those that the loader decodes, in its order: no
+ * index, no checksum, no crop. */
 static int decode_some(struct decoder *d, const struct fn_record *rec, struct fn_codec *codec)
 {
     struct fn_image image = {0};
     double wall = seconds_of(CLOCK_MONOTONIC), cpu = seconds_of(CLOCK_THREAD_CPUTIME_ID);
     int rc = FN_OK;
-    while (!rc && seconds_of(CLOCK_MONOTONIC) - wall < TURN_S && d->images < d->b->most)
-        for (int i = 0; i < PIECE && !rc; i++) {
-            rc = fn_record_decode(codec, &rec[i], &image);
-            d->images += !rc;
-            rc = fn_fetch_bad(rc) ? FN_OK : rc;
-        }
+    for (size_t i = 0; !rc && d->images < d->b->most; i = (i + 1) % TURN_DRAWS) {
+        if (i % PIECE == 0 && seconds_of(CLOCK_MONOTONIC) - wall >= TURN_S)
+            break;
+        rc = fn_record_decode(codec, &rec[i], &image);
+        d->images += !rc;
+        rc = fn_fetch_bad(rc) ? FN_OK : rc;
+    }
     d->wall = seconds_of(CLOCK_MONOTONIC) - wall;
     d->cpu = seconds_of(CLOCK_THREAD_CPUTIME_ID) - cpu;
     fn_image_free(&image);
@@ -86,7 +110,7 @@ static void *run_decoder(void *argument)
 {
     struct decoder *d = argument;
     const struct bench *b = d->b;
-    struct fn_record *rec = calloc(PIECE, sizeof *rec);
+    struct fn_record *rec = calloc(TURN_DRAWS, sizeof *rec);
     struct fn_reader *reader = NULL;
     struct fn_codec *codec = NULL;
     int rc = rec ? FN_OK : fn_fail(FN_ENOMEM, "no memory for a measurement");
@@ -94,7 +118,7 @@ static void *run_decoder(void *argument)
         rc = fn_codec_open(&codec);
     if (!rc)
         rc = fn_reader_open(&reader, b->run->store);
-    for (uint64_t i = 0; i < PIECE && !rc; i++) {
+    for (uint64_t i = 0; i < TURN_DRAWS && !rc; i++) {
         struct fn_example ex;
         b->order.at(b->order.context, d->first + i * d->step, &ex);
         rc = fn_reader_get(reader, ex.id, &rec[i]);
@@ -110,14 +134,14 @@ static void *run_decoder(void *argument)
     return NULL;
 }
 
-static int measure_ceiling(const struct bench *b, uint64_t turn, struct rate *best)
+static int measure_ceiling(const struct bench *b, uint64_t turn, struct rate *result)
 {
     struct decoder *d = calloc((size_t)b->workers, sizeof *d);
     pthread_t *thread = calloc((size_t)b->workers, sizeof *thread);
     double images = 0, cpu = 0, rate = 0;
     int started = 0, rc = d && thread ? FN_OK : fn_fail(FN_ENOMEM, "no memory for threads");
     while (!rc && started < b->workers) {
-        uint64_t first = turn * PIECE * (uint64_t)b->workers + (uint64_t)started;
+        uint64_t first = first_batch(turn) * (uint64_t)b->n + (uint64_t)started;
         d[started] = (struct decoder){.b = b, .first = first, .step = (uint64_t)b->workers};
         int error = pthread_create(&thread[started], NULL, run_decoder, &d[started]);
         if (error)
@@ -133,8 +157,7 @@ static int measure_ceiling(const struct bench *b, uint64_t turn, struct rate *be
         if (d[i].rc && !rc)
             rc = fn_err_note_raise(&d[i].note);
     }
-    if (!rc)
-        keep_best(best, rate, cpu > 0 ? images / cpu : 0);
+    *result = (struct rate){rate, cpu > 0 ? images / cpu : 0};
     free(d);
     free(thread);
     return rc;
@@ -153,10 +176,10 @@ static int use_batch(struct fn_loader *loader, double *images)
 }
 
 static int measure_loader(const struct bench *b, struct fn_loader *loader, uint64_t turn,
-                          struct rate *best)
+                          struct rate *result)
 {
     const struct fn_loader_job job = {
-        .order = b->order, .augment = b->augment, .first_batch = turn * 1000};
+        .order = b->order, .augment = b->augment, .first_batch = first_batch(turn)};
     double images = 0, wall, cpu;
     int rc = fn_loader_start(loader, &job);
     for (int i = 0; i < FN_LOADER_SLOTS && !rc; i++) /* a full ring is no part of the rate */
@@ -169,8 +192,7 @@ static int measure_loader(const struct bench *b, struct fn_loader *loader, uint6
     wall = seconds_of(CLOCK_MONOTONIC) - wall;
     cpu = seconds_of(CLOCK_PROCESS_CPUTIME_ID) - cpu;
     fn_loader_stop(loader);
-    if (!rc)
-        keep_best(best, images / wall, images / cpu);
+    *result = (struct rate){images / wall, images / cpu};
     return rc;
 }
 
@@ -227,20 +249,21 @@ static int do_part(const struct bench *b, struct tools *t, enum part part, uint6
 static int measure_parts(const struct bench *b, struct result *r)
 {
     struct tools t = {0};
+    double us[PARTS][TURNS];
     int rc = fn_fetch_open(&t.fetch, b->run->source);
     if (!rc)
         rc = fn_reader_open(&t.reader, b->run->store);
     if (!rc)
         rc = fn_codec_open(&t.codec);
-    for (int turn = 0; turn < PART_TURNS && !rc; turn++)
+    for (int turn = 0; turn < TURNS && !rc; turn++)
         for (int part = 0; part < PARTS && !rc; part++) {
-            double us, from = seconds_of(CLOCK_THREAD_CPUTIME_ID);
+            double from = seconds_of(CLOCK_THREAD_CPUTIME_ID);
             for (uint64_t i = 0; i < PART_IMAGES && !rc; i++)
                 rc = do_part(b, &t, (enum part)part, i);
-            us = (seconds_of(CLOCK_THREAD_CPUTIME_ID) - from) / PART_IMAGES * 1e6;
-            if (turn == 0 || us < r->us[part])
-                r->us[part] = us;
+            us[part][turn] = (seconds_of(CLOCK_THREAD_CPUTIME_ID) - from) / PART_IMAGES * 1e6;
         }
+    for (int part = 0; part < PARTS && !rc; part++)
+        r->us[part] = median(us[part]);
     fn_image_free(&t.image);
     fn_codec_close(&t.codec);
     fn_reader_close(&t.reader);
@@ -269,6 +292,7 @@ static int measure(struct bench *b, struct result *r)
     const struct fn_loader_config config = {b->run->source,  b->workers,      b->n,
                                             b->augment.size, FN_LOADER_SLOTS, slot};
     size_t bytes = (size_t)b->n * (size_t)b->augment.size * (size_t)b->augment.size * 3;
+    struct rate ours[TURNS], ceiling[TURNS], share[TURNS];
     struct fn_loader *loader = NULL;
     int rc = FN_OK;
     for (int i = 0; i < FN_LOADER_SLOTS; i++) {
@@ -281,15 +305,22 @@ static int measure(struct bench *b, struct result *r)
     if (!rc)
         rc = fn_loader_open(&loader, &config);
     for (uint64_t turn = 0; turn < TURNS && !rc && !fn_interrupted(); turn++) {
-        rc = measure_loader(b, loader, turn, &r->loader);
+        rc = measure_loader(b, loader, turn, &ours[turn]);
         r->memory = memory_used();
         if (!rc)
-            rc = measure_ceiling(b, turn, &r->ceiling);
+            rc = measure_ceiling(b, turn, &ceiling[turn]);
+        share[turn] =
+            (struct rate){ours[turn].wall / ceiling[turn].wall, ours[turn].cpu / ceiling[turn].cpu};
     }
     fn_loader_close(&loader);
     if (!rc)
         rc = fn_interrupted() ? fn_fail(FN_EINTERRUPTED, "interrupted") : measure_parts(b, r);
-    r->batch_us = 1e6 / r->loader.cpu - r->us[EXAMPLE];
+    if (!rc) {
+        r->loader = median_rate(ours);
+        r->ceiling = median_rate(ceiling);
+        r->share = median_rate(share);
+        r->batch_us = 1e6 / r->loader.cpu - r->us[EXAMPLE];
+    }
     for (int i = 0; i < FN_LOADER_SLOTS; i++) {
         free(slot[i].images);
         free(slot[i].labels);
@@ -327,9 +358,8 @@ static int print_json(const struct bench *b, const struct result *r)
                   "batch_size", b->n, "images_per_second", r->loader.wall,
                   "images_per_processor_second", r->loader.cpu, "ceiling_per_second",
                   r->ceiling.wall, "ceiling_per_processor_second", r->ceiling.cpu, "share",
-                  r->loader.wall / r->ceiling.wall, "share_of_processor",
-                  r->loader.cpu / r->ceiling.cpu, "memory_bytes", (json_int_t)r->memory,
-                  "microseconds", parts);
+                  r->share.wall, "share_of_processor", r->share.cpu, "memory_bytes",
+                  (json_int_t)r->memory, "microseconds", parts);
     rc = o ? fn_json_print(o) : fn_fail(FN_ENOMEM, "no memory for the summary");
     json_decref(o);
     return rc;
@@ -352,8 +382,7 @@ static void print_table(FILE *out, const struct bench *b, const struct result *r
     fprintf(out, "  loader             %8.0f   %8.0f\n", r->loader.wall, r->loader.cpu);
     fprintf(out, "  decoding alone     %8.0f   %8.0f   whole pictures: the ceiling\n",
             r->ceiling.wall, r->ceiling.cpu);
-    fprintf(out, "  share              %8.3f   %8.3f\n\n", r->loader.wall / r->ceiling.wall,
-            r->loader.cpu / r->ceiling.cpu);
+    fprintf(out, "  share              %8.3f   %8.3f\n\n", r->share.wall, r->share.cpu);
     for (int i = 0; i < 6; i++)
         fprintf(out, "  %-16s %8.2f us an image %5.1f %%\n", name[i], us[i], 100 * us[i] / all);
     fprintf(out, "  %-16s %8.2f us an image\n", "all", all);
