@@ -273,26 +273,13 @@ static void test_denormals(void **state)
     fn_check_close(&c);
 }
 
-static void test_refusals(void **state)
-{
-    const struct fn_dev_options narrow = {.threads = 1, .precision = FN_BF16};
-    const struct fn_backend *backend;
-    struct fn_dev *dev;
-    (void)state;
-    if (!have_cpu())
-        skip();
-    assert_int_equal(fn_backend_open("cpu", &narrow, &backend, &dev, NULL), FN_EUNSUPPORTED);
-    assert_string_equal(fn_err_text(0), "device cpu: the cpu backend computes in fp32 only");
-    assert_null(dev);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_conv),         cmocka_unit_test(test_weights_of_any_batch),
         cmocka_unit_test(test_neighbours),   cmocka_unit_test(test_threads),
         cmocka_unit_test(test_other_thread), cmocka_unit_test(test_two_devices),
-        cmocka_unit_test(test_denormals),    cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_denormals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,8 +57,9 @@ static void test_passes(void **state)
         return;
     }
     assert_true(passes("ref", FN_FP32));
-    if (!passes("cpu", FN_FP32))
-        printf("SKIPPED cpu: %s\n", fn_err_text(0));
+    for (int precision = FN_FP32; precision <= FN_BF16; precision++)
+        if (!passes("cpu", precision))
+            printf("SKIPPED cpu: %s\n", fn_err_text(0));
 }
 
 static int nothing(void)

@@ -6,7 +6,7 @@
 #include "base/rng.h"
 #include "tests/rig.h"
 
-enum { SIZE = 75, EMBEDDING = 16, CLASSES = 4, N = 12, STEPS = 40 };
+enum { SIZE = 75, EMBEDDING = 16, CLASSES = 4, N = 12, STEPS = 40, WIDE = 107, FEW = 20 };
 
 static const struct fn_step_options options = {
     .per_image = 0,
@@ -23,11 +23,12 @@ static const struct fn_step_options options = {
 /* Pictures of class k: its own stripes, with noise; another batch every step. */
 static void draw_batch(struct rig *r, uint64_t step)
 {
+    const size_t size = (size_t)r->net->image_size;
     for (int i = 0; i < N; i++) {
         int label = i % CLASSES;
         uint8_t *im = r->images + (size_t)i * r->image_bytes;
         for (size_t p = 0; p < r->image_bytes; p++) {
-            size_t x = p / 3 % SIZE, y = p / 3 / SIZE;
+            size_t x = p / 3 % size, y = p / 3 / size;
             size_t wave = (label & 1 ? x : y) / (label & 2 ? 4u : 9u) % 2;
             im[p] = (uint8_t)(wave * 120 + fn_rng(step, (uint64_t)i, p, 8) % 100);
         }
@@ -36,15 +37,20 @@ static void draw_batch(struct rig *r, uint64_t step)
     rig_upload(r);
 }
 
-static int open_rig(struct rig *r, const char *backend, int head)
+static int open_rig_in(struct rig *r, const char *backend, int head, int size, int precision)
 {
     const struct rig_options ro = {
-        backend, "shrunken", SIZE, EMBEDDING, head == FN_HEAD_SOFTMAX ? CLASSES : 0,
+        backend, "shrunken", size, EMBEDDING, head == FN_HEAD_SOFTMAX ? CLASSES : 0,
         N,       1,          head, FN_ADAM,   1};
-    if (!rig_open(r, &ro))
+    if (!rig_open_in(r, &ro, precision))
         return 0;
     assert_ok(fn_model_init(r->model, 5));
     return 1;
+}
+
+static int open_rig(struct rig *r, const char *backend, int head)
+{
+    return open_rig_in(r, backend, head, SIZE, FN_FP32);
 }
 
 static void train_step(struct rig *r, uint64_t step, double *losses)
@@ -90,6 +96,40 @@ static void test_softmax_learns(void **state)
     for (int i = 0; i < 2; i++) /* later steps amplify the rounding of the first a thousandfold */
         assert_true(fabs(curve[i] - other[i]) < 1e-5 * curve[i]);
     assert_true(other[STEPS - 1] < 0.3 * other[0]);
+}
+
+/* Images that leave more than one pixel before the average pool. */
+static int train_wide(int precision, double *curve)
+{
+    double losses[FN_LOSS_COUNT];
+    struct rig r;
+    if (!open_rig_in(&r, "cpu", FN_HEAD_SOFTMAX, WIDE, precision))
+        return 0;
+    for (int i = 0; i < FEW; i++) {
+        train_step(&r, (uint64_t)i, losses);
+        curve[i] = fn_step_total(losses, &options);
+    }
+    rig_close(&r);
+    return 1;
+}
+
+/* bf16 begins as fp32 does and learns as well; run again it gives the same bits. */
+static void test_bf16_learns(void **state)
+{
+    double wide[FEW], narrow[FEW], again[FEW], ends[2] = {0};
+    (void)state;
+    if (!train_wide(FN_BF16, narrow))
+        skip();
+    assert_true(train_wide(FN_BF16, again) && train_wide(FN_FP32, wide));
+    assert_memory_equal(narrow, again, sizeof narrow);
+    for (int i = FEW - 5; i < FEW; i++) {
+        ends[0] += wide[i] / 5;
+        ends[1] += narrow[i] / 5;
+    }
+    printf("  loss %.4f -> %.3f in fp32, %.4f -> %.3f in bf16\n", wide[0], ends[0], narrow[0],
+           ends[1]);
+    assert_true(fabs(narrow[0] - wide[0]) < 2e-2 * wide[0]);
+    assert_true(ends[1] < 0.7 * narrow[0] && fabs(ends[1] - ends[0]) < 0.15 * wide[0]);
 }
 
 static void test_triplet_learns(void **state)
@@ -176,9 +216,8 @@ static void test_profile(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_softmax_learns),
-        cmocka_unit_test(test_triplet_learns),
-        cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_softmax_learns), cmocka_unit_test(test_bf16_learns),
+        cmocka_unit_test(test_triplet_learns), cmocka_unit_test(test_not_finite),
         cmocka_unit_test(test_profile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,10 +31,144 @@ static size_t piece(const struct fn_conv *p, size_t i, size_t *images)
     return i * p->least + (i < p->longer ? i : p->longer);
 }
 
-/* What lies behind a pass's workspace. */
-static float *behind(const struct fn_dev *dev, const struct fn_conv *plan)
+/* What lies behind a pass's workspace, and behind its copy of the kernel. */
+static void *behind(const struct fn_dev *dev, const struct fn_conv *plan)
 {
-    return (float *)(void *)((char *)dev->workspace + plan->pass_bytes);
+    return (char *)dev->workspace + plan->pass_bytes;
+}
+
+static void *behind_kernel(const struct fn_dev *dev, const struct fn_conv *plan,
+                           const struct fn_conv_pass *pass)
+{
+    return (char *)behind(dev, plan) + pass->kernel_bytes;
+}
+
+/* Where image `first` lies of packed ones. */
+static void *image_at(const struct fn_conv *plan, const struct fn_tensor *t, size_t first,
+                      size_t image)
+{
+    return (char *)t->data + first * image * plan->scalar;
+}
+
+static void turn_block(const float *w, size_t b, float *to)
+{
+    for (size_t o = 0; o < b; o++)
+        for (size_t c = 0; c < b; c++)
+            to[o * b + c] = w[c * b + o];
+}
+
+/* The kernel as a pass wants it: the arena's, or a copy. That of TURNED is turned around between
+ * any two channels, inputs and outputs exchanged: the weights of the input gradient as a
+ * convolution. A block is B x B: outputs lie side by side. */
+static const void *kernel_of(struct fn_dev *dev, const struct fn_conv *plan,
+                             const struct fn_conv_pass *pass, const float *w)
+{
+    const struct fn_conv_shape *s = &plan->shape;
+    const size_t b = dev->loops->block, outs = (size_t)s->cout / b, ins = (size_t)s->cin / b;
+    const size_t k = (size_t)(s->kh * s->kw);
+    char *copy = behind(dev, plan);
+    if (!pass->kernel_bytes)
+        return w;
+#pragma omp parallel num_threads(dev->threads)
+    {
+        size_t begin, end;
+        fn_cpu_share(ins * outs * k, &begin, &end);
+        for (size_t i = begin; i < end; i++) {
+            const size_t in = i / k / outs, out = i / k % outs;
+            const size_t at =
+                pass->way == FN_CONV_TURNED ? (out * ins + in) * k + k - 1 - i % k : i;
+            const float *from = w + at * b * b;
+            void *to = copy + i * b * b * plan->scalar;
+            if (plan->scalar < sizeof(float))
+                dev->maps->narrow(from, pass != &plan->forward, to);
+            else
+                turn_block(from, b, to);
+        }
+    }
+    return copy;
+}
+
+int fn_cpu_conv_forward(struct fn_dev *dev, const struct fn_conv *plan, const struct fn_tensor *x,
+                        const void *w, const struct fn_tensor *y, void *stats)
+{
+    assert(plan->forward.way && is_input(&plan->shape, x) && is_output(&plan->shape, y));
+    fn_cpu_enter(dev);
+    const struct fn_conv_pass *pass = &plan->forward;
+    int rc = check_workspace(dev, plan);
+    if (rc == FN_OK && stats)
+        rc = fn_cpu_stats_begin(dev, y->c);
+    const void *kernel = rc == FN_OK ? kernel_of(dev, plan, pass, w) : w;
+    for (size_t i = 0; i < plan->pieces && rc == FN_OK; i++) {
+        size_t images, first = piece(plan, i, &images);
+        struct fn_tensor part = *y;
+        part.n = (int)images;
+        part.data = image_at(plan, y, first, plan->y_image);
+        const void *from = image_at(plan, x, first, plan->x_image);
+        if (pass->way == FN_CONV_WINOGRAD)
+            fn_winograd_conv(dev, &pass->walk, images, from, w, 0, 0, part.data);
+        else
+            rc = fn_dnn_conv_run(dev->dnn, pass->conv[i < plan->longer], from, kernel, part.data,
+                                 dev->workspace);
+        if (rc == FN_OK && stats)
+            fn_cpu_stats_add(dev, &part, i == 0);
+    }
+    if (rc == FN_OK && stats)
+        fn_cpu_stats_end(dev, y, stats);
+    return rc;
+}
+
+/* dx = or += the gradient of some images, which may have fewer rows and columns than they. */
+static void place_gradient(struct fn_dev *dev, const struct fn_conv *plan, const void *from,
+                           size_t images, int accumulate, void *dx)
+{
+    const struct fn_conv_pass *pass = &plan->backward_data;
+    const size_t h = (size_t)plan->shape.h, w = (size_t)plan->shape.w, b = dev->maps->block;
+    const size_t vector = b * plan->scalar, planes = images * (size_t)plan->shape.cin / b;
+#pragma omp parallel num_threads(dev->threads)
+    {
+        size_t begin, end;
+        fn_cpu_share(planes * h, &begin, &end);
+        for (size_t i = begin; i < end; i++) {
+            const size_t plane = i / h, row = i % h, got = row < pass->h ? pass->w : 0;
+            const char *part = (const char *)from + (plane * pass->h + row) * pass->w * vector;
+            char *to = (char *)dx + i * w * vector;
+            if (accumulate) {
+                dev->maps->add(part, got, to);
+            } else {
+                memcpy(to, part, got * vector);
+                memset(to + got * vector, 0, (w - got) * vector);
+            }
+        }
+    }
+}
+
+static int backward_data(struct fn_dev *dev, const struct fn_conv *plan, const float *w,
+                         const struct fn_tensor *dy, const struct fn_tensor *dx, int accumulate)
+{
+    const struct fn_conv_pass *pass = &plan->backward_data;
+    const int turned = pass->way == FN_CONV_TURNED;
+    struct fn_dnn_conv *const *conv = turned && accumulate ? pass->adding : pass->conv;
+    const int aside = !turned && (accumulate || pass->h < (size_t)plan->shape.h ||
+                                  pass->w < (size_t)plan->shape.w);
+    const void *kernel = kernel_of(dev, plan, pass, w);
+    int rc = FN_OK;
+    for (size_t i = 0; i < plan->pieces && rc == FN_OK; i++) {
+        size_t images, first = piece(plan, i, &images);
+        const struct fn_dnn_conv *primitive = conv[i < plan->longer];
+        const void *from = image_at(plan, dy, first, plan->y_image);
+        void *out = image_at(plan, dx, first, plan->x_image);
+        if (pass->way == FN_CONV_WINOGRAD) {
+            fn_winograd_conv(dev, &pass->walk, images, from, w, 1, accumulate, out);
+        } else if (turned) {
+            rc = fn_dnn_conv_run(dev->dnn, primitive, from, kernel, out, dev->workspace);
+        } else {
+            const void *into = aside ? behind_kernel(dev, plan, pass) : out;
+            rc = fn_dnn_conv_run(dev->dnn, primitive, into, kernel, from, dev->workspace);
+            if (rc == FN_OK && aside)
+                place_gradient(dev, plan, into, images, accumulate, out);
+        }
+    }
+    return rc;
 }
 
 /* y (count) += x */
@@ -48,82 +182,6 @@ static void add(struct fn_dev *dev, const float *x, size_t count, float *y)
     }
 }
 
-int fn_cpu_conv_forward(struct fn_dev *dev, const struct fn_conv *plan, const struct fn_tensor *x,
-                        const void *w, const struct fn_tensor *y, void *stats)
-{
-    assert(plan->forward.way && is_input(&plan->shape, x) && is_output(&plan->shape, y));
-    fn_cpu_enter(dev);
-    int rc = check_workspace(dev, plan);
-    if (rc == FN_OK && stats)
-        rc = fn_cpu_stats_begin(dev, y->c);
-    for (size_t i = 0; i < plan->pieces && rc == FN_OK; i++) {
-        size_t images, first = piece(plan, i, &images);
-        struct fn_tensor part = *y;
-        part.n = (int)images;
-        part.data = (float *)y->data + first * plan->y_image;
-        const float *from = (float *)x->data + first * plan->x_image;
-        if (plan->forward.way == FN_CONV_WINOGRAD)
-            fn_winograd_conv(dev, &plan->forward.walk, images, from, w, 0, 0, part.data);
-        else
-            rc = fn_dnn_conv_run(dev->dnn, plan->forward.conv[i < plan->longer], from, w, part.data,
-                                 dev->workspace);
-        if (rc == FN_OK && stats)
-            fn_cpu_stats_add(dev, &part, i == 0);
-    }
-    if (rc == FN_OK && stats)
-        fn_cpu_stats_end(dev, y, stats);
-    return rc;
-}
-
-/* The kernel between any two channels turned around, and inputs and outputs exchanged: the weights
- * of the input gradient as a convolution. A block is B x B: outputs lie side by side. */
-static void turn_weights(struct fn_dev *dev, const struct fn_conv_shape *s, const float *w,
-                         float *to)
-{
-    const size_t b = dev->loops->block, outs = (size_t)s->cout / b, ins = (size_t)s->cin / b;
-    const size_t k = (size_t)(s->kh * s->kw);
-#pragma omp parallel num_threads(dev->threads)
-    {
-        size_t begin, end;
-        fn_cpu_share(ins * outs * k, &begin, &end);
-        for (size_t i = begin; i < end; i++) {
-            size_t in = i / k / outs, out = i / k % outs;
-            const float *from = w + ((out * ins + in) * k + k - 1 - i % k) * b * b;
-            for (size_t o = 0; o < b; o++)
-                for (size_t c = 0; c < b; c++)
-                    to[i * b * b + o * b + c] = from[c * b + o];
-        }
-    }
-}
-
-static int backward_data(struct fn_dev *dev, const struct fn_conv *plan, const float *w,
-                         const struct fn_tensor *dy, const struct fn_tensor *dx, int accumulate)
-{
-    const struct fn_conv_pass *pass = &plan->backward_data;
-    struct fn_dnn_conv *const *conv = accumulate ? pass->adding : pass->conv;
-    int rc = FN_OK;
-    if (pass->way == FN_CONV_TURNED)
-        turn_weights(dev, &plan->shape, w, behind(dev, plan));
-    for (size_t i = 0; i < plan->pieces && rc == FN_OK; i++) {
-        size_t images, first = piece(plan, i, &images);
-        const float *from = (float *)dy->data + first * plan->y_image;
-        float *out = (float *)dx->data + first * plan->x_image;
-        if (pass->way == FN_CONV_WINOGRAD) {
-            fn_winograd_conv(dev, &pass->walk, images, from, w, 1, accumulate, out);
-        } else if (pass->way == FN_CONV_TURNED) {
-            rc = fn_dnn_conv_run(dev->dnn, conv[i < plan->longer], from, behind(dev, plan), out,
-                                 dev->workspace);
-        } else {
-            float *into = accumulate ? behind(dev, plan) : out;
-            rc = fn_dnn_conv_run(dev->dnn, pass->conv[i < plan->longer], into, w, from,
-                                 dev->workspace);
-            if (rc == FN_OK && accumulate)
-                add(dev, into, images * plan->x_image, out);
-        }
-    }
-    return rc;
-}
-
 static int backward_weights(struct fn_dev *dev, const struct fn_conv *plan,
                             const struct fn_tensor *x, const struct fn_tensor *dy, float *dw)
 {
@@ -131,8 +189,8 @@ static int backward_weights(struct fn_dev *dev, const struct fn_conv *plan,
     int rc = FN_OK;
     for (size_t i = 0; i < plan->pieces && rc == FN_OK; i++) {
         size_t images, first = piece(plan, i, &images);
-        const float *from_x = (float *)x->data + first * plan->x_image;
-        const float *from_dy = (float *)dy->data + first * plan->y_image;
+        const void *from_x = image_at(plan, x, first, plan->x_image);
+        const void *from_dy = image_at(plan, dy, first, plan->y_image);
         float *into = i > 0 ? behind(dev, plan) : dw;
         if (pass->way == FN_CONV_WINOGRAD)
             fn_winograd_gradient(dev, &pass->walk, images, from_x, from_dy, into);

@@ -21,6 +21,8 @@ struct fn_conv_pass {
     struct fn_winograd_walk walk;
     struct fn_dnn_conv *conv[2];   /* for `least` images, and for one more */
     struct fn_dnn_conv *adding[2]; /* TURNED: those that add */
+    size_t kernel_bytes; /* of its copy of the kernel: turned, or in bf16; 0: it reads the arena */
+    size_t h, w;         /* PRIMITIVE, input gradient: what it computes of (h, w); zeros beyond */
 };
 
 /* The batch is in `pieces` pieces of `least` images, the first `longer` of them one longer. */
@@ -28,10 +30,11 @@ struct fn_conv {
     struct fn_conv_shape shape;
     struct fn_dnn *dnn;
     size_t pieces, least, longer;
-    size_t x_image, y_image; /* floats */
+    size_t x_image, y_image; /* scalars */
+    size_t scalar;           /* bytes of one */
     struct fn_conv_pass forward, backward_data, backward_weights;
-    size_t pass_bytes; /* of workspace, for a pass; behind it a gradient to be added, or turned
-                          weights */
+    size_t pass_bytes; /* of workspace, for a pass; behind it its copy of the kernel, and behind
+                          that a gradient to be added */
     size_t workspace_bytes;
 };
 

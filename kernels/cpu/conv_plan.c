@@ -21,9 +21,10 @@ static void divide(const struct fn_dev *dev, struct fn_conv *p)
 {
     const struct fn_conv_shape *s = &p->shape;
     size_t n = (size_t)s->n, most;
+    p->scalar = dev->info.scalar_bytes;
     p->x_image = (size_t)s->h * (size_t)s->w * (size_t)s->cin;
     p->y_image = (size_t)fn_conv_out_h(s) * (size_t)fn_conv_out_w(s) * (size_t)s->cout;
-    most = piece_images(dev, sizeof(float) * (p->x_image + p->y_image));
+    most = piece_images(dev, p->scalar * (p->x_image + p->y_image));
     p->pieces = n <= most + most / 2 ? 1 : (n + most - 1) / most;
     p->least = n / p->pieces;
     p->longer = n % p->pieces;
@@ -38,12 +39,13 @@ static void close_pass(struct fn_conv_pass *pass)
 }
 
 static int open_primitives(struct fn_dev *dev, struct fn_conv *p, struct fn_conv_shape shape,
-                           int pass, int add, struct fn_dnn_conv *conv[2])
+                           int pass, int how, struct fn_dnn_conv *conv[2])
 {
     int rc = FN_OK;
+    how |= dev->narrow ? FN_DNN_NARROW : 0;
     for (int i = 0; i < (p->longer ? 2 : 1) && rc == FN_OK; i++) {
         shape.n = (int)p->least + i;
-        rc = fn_dnn_conv_open(dev->dnn, &shape, pass, add, &conv[i]);
+        rc = fn_dnn_conv_open(dev->dnn, &shape, pass, how, &conv[i]);
         size_t bytes = rc == FN_OK ? fn_dnn_conv_workspace(conv[i]) : 0;
         p->pass_bytes = bytes > p->pass_bytes ? bytes : p->pass_bytes;
     }
@@ -66,8 +68,22 @@ static int open_turned(struct fn_dev *dev, struct fn_conv *p, struct fn_conv_pas
     out->way = FN_CONV_TURNED;
     int rc = open_primitives(dev, p, turned, FN_FORWARD, 0, out->conv);
     if (rc == FN_OK)
-        rc = open_primitives(dev, p, turned, FN_FORWARD, 1, out->adding);
+        rc = open_primitives(dev, p, turned, FN_FORWARD, FN_DNN_ADD, out->adding);
     return rc;
+}
+
+/* Rows and columns behind the last window: in bf16 the library would take such input gradients by
+ * plain loops. */
+static int open_gradient(struct fn_dev *dev, struct fn_conv *p, struct fn_conv_pass *out)
+{
+    struct fn_conv_shape reached = p->shape;
+    if (dev->narrow && !reached.same) {
+        reached.h = (fn_conv_out_h(&p->shape) - 1) * reached.stride + reached.kh;
+        reached.w = (fn_conv_out_w(&p->shape) - 1) * reached.stride + reached.kw;
+    }
+    out->h = (size_t)reached.h;
+    out->w = (size_t)reached.w;
+    return open_primitives(dev, p, reached, FN_BACKWARD_DATA, 0, out->conv);
 }
 
 static int open_pass(struct fn_dev *dev, struct fn_conv *p, int pass, struct fn_conv_pass *out)
@@ -80,6 +96,8 @@ static int open_pass(struct fn_dev *dev, struct fn_conv *p, int pass, struct fn_
         out->way = FN_CONV_PRIMITIVE;
         if (pass == FN_BACKWARD_DATA && can_turn(&p->shape))
             rc = open_turned(dev, p, out);
+        else if (pass == FN_BACKWARD_DATA)
+            rc = open_gradient(dev, p, out);
         else
             rc = open_primitives(dev, p, p->shape, pass, 0, out->conv);
         /* Some shapes the library can do only by plain loops, a hundred times slower. */
@@ -94,28 +112,58 @@ static int open_pass(struct fn_dev *dev, struct fn_conv *p, int pass, struct fn_
     return FN_OK;
 }
 
-/* Floats behind a pass's workspace: a gradient to be added, or turned weights. */
-static size_t added_floats(const struct fn_conv *p)
+static size_t kernel_bytes(const struct fn_conv *p, const struct fn_conv_pass *pass)
 {
-    size_t weights = fn_cpu_conv_weights(p);
-    size_t dx = p->backward_data.way == FN_CONV_PRIMITIVE ? (p->least + 1) * p->x_image
-                : p->backward_data.way == FN_CONV_TURNED  ? weights
-                                                          : 0;
-    size_t dw = p->backward_weights.way != FN_CONV_UNPLANNED && p->pieces > 1 ? weights : 0;
-    return dx > dw ? dx : dw;
+    const int copied =
+        p->shape.cin != 3 && (pass->way == FN_CONV_TURNED ||
+                              (pass->way == FN_CONV_PRIMITIVE && p->scalar < sizeof(float)));
+    return copied ? (fn_cpu_conv_weights(p) * p->scalar + 63) / 64 * 64 : 0;
+}
+
+/* Bytes behind a pass's workspace: copies of the kernel, a gradient to be added. */
+static size_t added_bytes(struct fn_conv *p)
+{
+    struct fn_conv_pass *forward = &p->forward, *data = &p->backward_data;
+    size_t bytes[3] = {0};
+    forward->kernel_bytes = kernel_bytes(p, forward);
+    data->kernel_bytes = kernel_bytes(p, data);
+    bytes[0] = forward->kernel_bytes;
+    bytes[1] = data->kernel_bytes;
+    if (data->way == FN_CONV_PRIMITIVE)
+        bytes[1] += (p->least + 1) * p->x_image * p->scalar;
+    if (p->backward_weights.way != FN_CONV_UNPLANNED && p->pieces > 1)
+        bytes[2] = fn_cpu_conv_weights(p) * sizeof(float);
+    for (int i = 1; i < 3; i++)
+        bytes[0] = bytes[i] > bytes[0] ? bytes[i] : bytes[0];
+    return bytes[0];
+}
+
+/* Maps of one pixel are rows, which are floats. */
+static int check_pixels(const struct fn_dev *dev, const struct fn_conv_shape *s)
+{
+    const int in = s->h * s->w, out = fn_conv_out_h(s) * fn_conv_out_w(s);
+    if (!dev->narrow || (in > 1 && out > 1))
+        return FN_OK;
+    return fn_fail(
+        FN_EUNSUPPORTED,
+        "a convolution %dx%d from (%d,%d) to (%d,%d) cannot be computed in bf16: use fp32", s->kh,
+        s->kw, s->h, s->w, fn_conv_out_h(s), fn_conv_out_w(s));
 }
 
 int fn_cpu_conv_plan(struct fn_dev *dev, const struct fn_conv_shape *shape, int passes,
                      struct fn_conv **plan, size_t *workspace)
 {
-    int rc = FN_OK;
+    int rc = check_pixels(dev, shape);
     void *scratch;
+    *plan = NULL;
+    *workspace = 0;
+    if (rc != FN_OK)
+        return rc;
     fn_cpu_enter(dev);
     assert(shape->cin == 3 || shape->cin % FN_CHANNEL_ALIGN == 0);
     assert(shape->cout % FN_CHANNEL_ALIGN == 0);
     struct fn_conv *p = calloc(1, sizeof *p);
     *plan = p;
-    *workspace = 0;
     if (!p)
         return fn_fail(FN_ENOMEM, "out of memory for the plan of a convolution");
     p->shape = *shape;
@@ -133,7 +181,7 @@ int fn_cpu_conv_plan(struct fn_dev *dev, const struct fn_conv_shape *shape, int 
         fn_cpu_conv_free(plan);
         return rc;
     }
-    p->workspace_bytes = p->pass_bytes + sizeof(float) * added_floats(p);
+    p->workspace_bytes = p->pass_bytes + added_bytes(p);
     *workspace = p->workspace_bytes;
     return FN_OK;
 }

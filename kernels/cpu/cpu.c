@@ -72,15 +72,23 @@ int fn_cpu_scratch(struct fn_dev *dev, size_t bytes, void **out)
 static void choose_loops(struct fn_dev *dev)
 {
     dev->loops = &fn_cpu_loops_base;
+    dev->rows = &fn_cpu_planes_base;
     dev->winograd = &fn_winograd_base;
 #if defined(__x86_64__)
     if (fn_dnn_isa() == FN_DNN_AVX512) {
         dev->loops = &fn_cpu_loops_avx512;
-        dev->winograd = &fn_winograd_avx512;
+        dev->rows = &fn_cpu_planes_avx512;
+        dev->winograd = dev->narrow ? &fn_winograd_bf16 : &fn_winograd_avx512;
     } else if (fn_dnn_isa() == FN_DNN_AVX2) {
         dev->loops = &fn_cpu_loops_avx2;
+        dev->rows = &fn_cpu_planes_avx2;
         dev->winograd = &fn_winograd_avx2;
     }
+#endif
+    dev->maps = dev->rows;
+#if defined(__x86_64__)
+    if (dev->narrow)
+        dev->maps = &fn_cpu_planes_bf16;
 #endif
     assert(dev->loops->block == (size_t)fn_dnn_block(dev->dnn));
 }
@@ -88,13 +96,15 @@ static void choose_loops(struct fn_dev *dev)
 static void describe(struct fn_dev *dev)
 {
     struct fn_dev_info *info = &dev->info;
+    const char *more = dev->narrow ? " with bf16" : "";
     info->backend = "cpu";
-    info->scalar_bytes = info->param_bytes = sizeof(float);
+    info->scalar_bytes = dev->maps->scalar_bytes;
+    info->param_bytes = sizeof(float);
     info->memory_free = fn_host_memory_free();
-    snprintf(info->device, sizeof info->device, "oneDNN %s, %s, %d thread%s", fn_dnn_version(),
-             dev->loops->isa, dev->threads, dev->threads == 1 ? "" : "s");
-    snprintf(info->bits, sizeof info->bits, "oneDNN %s %s, loops %s, compiler %s, %d threads",
-             fn_dnn_version(), fn_dnn_isa_name(), dev->loops->isa, __VERSION__, dev->threads);
+    snprintf(info->device, sizeof info->device, "oneDNN %s, %s%s, %d thread%s", fn_dnn_version(),
+             dev->loops->isa, more, dev->threads, dev->threads == 1 ? "" : "s");
+    snprintf(info->bits, sizeof info->bits, "oneDNN %s %s, loops %s%s, compiler %s, %d threads",
+             fn_dnn_version(), fn_dnn_isa_name(), dev->loops->isa, more, __VERSION__, dev->threads);
 }
 
 static void cpu_close(struct fn_dev **dev)
@@ -112,11 +122,14 @@ static int cpu_open(struct fn_dev **out, const struct fn_dev_options *options)
     int rc, got = 0;
     struct fn_dev *dev = NULL;
     *out = NULL;
-    if (options->precision != FN_FP32)
-        return fn_fail(FN_EUNSUPPORTED, "the cpu backend computes in fp32 only");
+    if (options->precision != FN_FP32 && !fn_dnn_bf16())
+        return fn_fail(FN_EUNSUPPORTED,
+                       "this processor has no AVX-512 with bf16 (oneDNN may use %s here): use fp32",
+                       fn_dnn_isa_name());
     dev = calloc(1, sizeof *dev);
     if (!dev)
         return fn_fail(FN_ENOMEM, "out of memory for a device");
+    dev->narrow = options->precision != FN_FP32;
     dev->threads = options->threads > 0 ? options->threads : fn_host_cores();
     fn_cpu_enter(dev);
 #pragma omp parallel num_threads(dev->threads)

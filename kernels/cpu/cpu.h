@@ -17,6 +17,7 @@
 
 #include "kernels/cpu/loops.h"
 #include "kernels/cpu/onednn.h"
+#include "kernels/cpu/planes.h"
 #include "kernels/cpu/winograd.h"
 #include "kernels/op.h"
 
@@ -25,7 +26,9 @@ enum { FN_CPU_POSTS = 4 }; /* slots of losses_post */
 struct fn_dev {
     struct fn_dev_info info;
     int threads;
+    int narrow; /* maps are bf16; rows, images of one pixel among them, are floats as all else */
     const struct fn_cpu_loops *loops;
+    const struct fn_cpu_plane_loops *maps, *rows;
     const struct fn_winograd_loops *winograd;
     struct fn_dnn *dnn;
     struct fn_step step;
@@ -48,18 +51,25 @@ size_t fn_cpu_thread(void); /* this thread's number in it */
 /* The device's scratch with room for `bytes`; contents undefined. FN_ENOMEM with a sentence. */
 int fn_cpu_scratch(struct fn_dev *dev, size_t bytes, void **out);
 
-/* A tensor as planes (loops.h): images x blocks of them, each of `pixels` vectors. */
+/* A tensor as planes (planes.h): images x blocks of them, each of `pixels` vectors. */
 struct fn_planes {
-    const struct fn_cpu_loops *loops;
+    const struct fn_cpu_plane_loops *loops;
     size_t images, blocks, pixels;
-    size_t stride; /* floats from one image to the next */
-    float *first;
+    size_t stride; /* scalars from one image to the next */
+    char *first;
 };
 struct fn_planes fn_cpu_planes(const struct fn_dev *dev, const struct fn_tensor *t);
 
-static inline float *fn_cpu_plane(const struct fn_planes *p, size_t image, size_t block)
+static inline void *fn_cpu_plane(const struct fn_planes *p, size_t image, size_t block)
 {
-    return p->first + image * p->stride + block * p->pixels * p->loops->block;
+    const size_t at = image * p->stride + block * p->pixels * p->loops->block;
+    return p->first + at * p->loops->scalar_bytes;
+}
+
+/* Bytes of a scalar of a map (h, w). */
+static inline size_t fn_cpu_scalar(const struct fn_dev *dev, int h, int w)
+{
+    return h == 1 && w == 1 ? sizeof(float) : dev->info.scalar_bytes;
 }
 
 /* Row i of an (n, 1, 1, c) tensor. */

@@ -87,6 +87,15 @@ enum fn_dnn_isa fn_dnn_isa(void)
 #endif
 }
 
+int fn_dnn_bf16(void)
+{
+#if defined(__x86_64__)
+    return isa_has(dnnl_cpu_isa_avx512_core_bf16);
+#else
+    return 0;
+#endif
+}
+
 const char *fn_dnn_isa_name(void)
 {
 #if defined(__x86_64__)
@@ -120,17 +129,19 @@ const char *fn_dnn_version(void)
 
 /* ---- layouts -------------------------------------------------------------------------------- */
 
-static dnnl_status_t activation(const struct fn_dnn *dnn, struct md *m, int n, int c, int h, int w)
+static dnnl_status_t activation(const struct fn_dnn *dnn, dnnl_data_type_t type, struct md *m,
+                                int n, int c, int h, int w)
 {
     const dnnl_dims_t dims = {n, c, h, w};
     dnnl_format_tag_t blocked = dnn->block == 16 ? dnnl_nChw16c : dnnl_nChw8c;
-    return md_open(m, dims, c % dnn->block == 0 ? blocked : dnnl_nchw);
+    return md_open(m, dims, type, c % dnn->block == 0 ? blocked : dnnl_nchw);
 }
 
-static dnnl_status_t kernel(const struct fn_conv_shape *s, dnnl_format_tag_t tag, struct md *m)
+static dnnl_status_t kernel(const struct fn_conv_shape *s, dnnl_data_type_t type,
+                            dnnl_format_tag_t tag, struct md *m)
 {
     const dnnl_dims_t dims = {s->cout, s->cin, s->kh, s->kw};
-    return md_open(m, dims, tag);
+    return md_open(m, dims, type, tag);
 }
 
 static dnnl_format_tag_t arena_tag(const struct fn_dnn *dnn, const struct fn_conv_shape *s)
@@ -205,8 +216,8 @@ static int reorder_kernel(struct fn_dnn *dnn, const struct fn_conv_shape *s, dnn
     int rc = FN_OK;
     struct md source_md = {0}, target_md = {0};
     struct reorder r = {0};
-    DNN(kernel(s, from, &source_md));
-    DNN(kernel(s, to, &target_md));
+    DNN(kernel(s, dnnl_f32, from, &source_md));
+    DNN(kernel(s, dnnl_f32, to, &target_md));
     rc = reorder_open(dnn, md(&source_md), md(&target_md), &r);
     if (rc == FN_OK)
         rc = reorder_run(dnn, &r, source, target);
@@ -232,10 +243,10 @@ int fn_dnn_weights_export(struct fn_dnn *dnn, const struct fn_conv_shape *shape,
 /* ---- convolution ---------------------------------------------------------------------------- */
 
 struct fn_dnn_conv {
-    int pass;
+    int pass, how;
     dnnl_primitive_t primitive;
     dnnl_memory_t x, w, y, scratch;
-    struct reorder reorder; /* primitive NULL: the arena's layout is this pass's own */
+    struct reorder reorder; /* primitive NULL: the caller's layout is this pass's own */
     size_t weight_bytes;    /* of the copy in this pass's own layout, 0 without one */
     size_t scratch_bytes;
     char kind[64];
@@ -283,10 +294,11 @@ out:
     return rc;
 }
 
-static int descs_open(struct fn_dnn *dnn, const struct fn_conv_shape *s, int pass, int add,
+static int descs_open(struct fn_dnn *dnn, const struct fn_conv_shape *s, int pass, int how,
                       struct conv_descs *d)
 {
     int rc = FN_OK;
+    const dnnl_data_type_t type = how & FN_DNN_NARROW ? dnnl_bf16 : dnnl_f32;
     int oh = fn_conv_out_h(s), ow = fn_conv_out_w(s);
     int top = s->same ? (s->kh - 1) / 2 : 0, left = s->same ? (s->kw - 1) / 2 : 0;
     struct conv_desc c = {
@@ -300,10 +312,10 @@ static int descs_open(struct fn_dnn *dnn, const struct fn_conv_shape *s, int pas
                   (ow - 1) * s->stride + s->kw - s->w - left},
         .weights = pass == FN_BACKWARD_WEIGHTS,
     };
-    DNN(activation(dnn, &d->x, s->n, s->cin, s->h, s->w));
-    DNN(activation(dnn, &d->y, s->n, s->cout, oh, ow));
-    DNN(kernel(s, dnnl_format_tag_any, &d->w));
-    rc = attr_open(add, &d->attr);
+    DNN(activation(dnn, type, &d->x, s->n, s->cin, s->h, s->w));
+    DNN(activation(dnn, type, &d->y, s->n, s->cout, oh, ow));
+    DNN(kernel(s, type, dnnl_format_tag_any, &d->w));
+    rc = attr_open(how & FN_DNN_ADD, &d->attr);
     if (rc != FN_OK)
         goto out;
     c.attr = d->attr;
@@ -312,30 +324,43 @@ static int descs_open(struct fn_dnn *dnn, const struct fn_conv_shape *s, int pas
     if (pass == FN_FORWARD)
         goto out;
     c.forward = d->forward;
+    if (pass == FN_BACKWARD_WEIGHTS && type != dnnl_f32) {
+        md_close(&d->w);
+        DNN(kernel(s, dnnl_f32, dnnl_format_tag_any, &d->w));
+    }
     DNN(conv_create(&d->pd, dnn->engine, &c));
 out:
     return rc;
 }
 
-/* The weights' memory, and the copy between the arena's layout and the pass's own. */
+/* What the caller has: the arena's layout, or that of the copies in bf16. */
+static dnnl_status_t given_kernel(const struct fn_dnn *dnn, const struct fn_conv_shape *s,
+                                  const struct fn_dnn_conv *c, struct md *m)
+{
+    if (!(c->how & FN_DNN_NARROW) || c->pass == FN_BACKWARD_WEIGHTS || s->cin % dnn->block != 0)
+        return kernel(s, dnnl_f32, arena_tag(dnn, s), m);
+    return kernel(s, dnnl_bf16, c->pass == FN_FORWARD ? dnnl_OIhw8i16o2i : dnnl_OIhw8o16i2o, m);
+}
+
+/* The weights' memory, and the copy between the caller's layout and the pass's own. */
 static int weights_open(struct fn_dnn *dnn, const struct fn_conv_shape *s, md_t own,
                         struct fn_dnn_conv *c)
 {
     int rc = FN_OK;
-    struct md arena = {0};
-    DNN(kernel(s, arena_tag(dnn, s), &arena));
+    struct md given = {0};
+    DNN(given_kernel(dnn, s, c, &given));
     DNN(dnnl_memory_create(&c->w, own, dnn->engine, DNNL_MEMORY_NONE));
-    if (dnnl_memory_desc_equal(own, md(&arena)))
+    if (dnnl_memory_desc_equal(own, md(&given)))
         goto out;
     c->weight_bytes = dnnl_memory_desc_get_size(own);
-    rc = c->pass == FN_BACKWARD_WEIGHTS ? reorder_open(dnn, own, md(&arena), &c->reorder)
-                                        : reorder_open(dnn, md(&arena), own, &c->reorder);
+    rc = c->pass == FN_BACKWARD_WEIGHTS ? reorder_open(dnn, own, md(&given), &c->reorder)
+                                        : reorder_open(dnn, md(&given), own, &c->reorder);
 out:
-    md_close(&arena);
+    md_close(&given);
     return rc;
 }
 
-int fn_dnn_conv_open(struct fn_dnn *dnn, const struct fn_conv_shape *shape, int pass, int add,
+int fn_dnn_conv_open(struct fn_dnn *dnn, const struct fn_conv_shape *shape, int pass, int how,
                      struct fn_dnn_conv **conv)
 {
     int rc = FN_OK;
@@ -347,9 +372,10 @@ int fn_dnn_conv_open(struct fn_dnn *dnn, const struct fn_conv_shape *shape, int 
     if (!c)
         return fn_fail(FN_ENOMEM, "out of memory: %zu bytes were asked for", sizeof *c);
     assert(pass == FN_FORWARD ||
-           (!add && (pass == FN_BACKWARD_DATA || pass == FN_BACKWARD_WEIGHTS)));
+           (!(how & FN_DNN_ADD) && (pass == FN_BACKWARD_DATA || pass == FN_BACKWARD_WEIGHTS)));
     c->pass = pass;
-    rc = descs_open(dnn, shape, pass, add, &d);
+    c->how = how;
+    rc = descs_open(dnn, shape, pass, how, &d);
     if (rc != FN_OK)
         goto out;
     DNN(dnnl_primitive_desc_query(d.pd, dnnl_query_impl_info_str, 0, &kind));
@@ -399,8 +425,8 @@ const char *fn_dnn_conv_kind(const struct fn_dnn_conv *conv)
     return conv->kind;
 }
 
-int fn_dnn_conv_run(struct fn_dnn *dnn, const struct fn_dnn_conv *conv, const float *x,
-                    const float *w, const float *y, void *workspace)
+int fn_dnn_conv_run(struct fn_dnn *dnn, const struct fn_dnn_conv *conv, const void *x,
+                    const void *w, const void *y, void *workspace)
 {
     int rc = FN_OK;
     static const int names[3][3] = {{DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST},

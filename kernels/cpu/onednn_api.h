@@ -6,8 +6,7 @@
 
 #include <oneapi/dnnl/dnnl.h>
 
-/* A layout of floats: opened by md_open, freed by md_close (also a zeroed one); passed on by md().
- */
+/* A layout: opened by md_open, freed by md_close (also a zeroed one); passed on by md(). */
 struct md {
     dnnl_memory_desc_t desc;
 };
@@ -27,7 +26,7 @@ typedef const_dnnl_memory_desc_t md_t;
 
 static inline dnnl_status_t append_sum(dnnl_post_ops_t ops)
 {
-    return dnnl_post_ops_append_sum(ops, 1, 0, dnnl_f32);
+    return dnnl_post_ops_append_sum(ops, 1, 0, dnnl_data_type_undef); /* what y is made of */
 }
 
 static inline md_t md(const struct md *m)
@@ -35,9 +34,10 @@ static inline md_t md(const struct md *m)
     return m->desc;
 }
 
-static inline dnnl_status_t md_open(struct md *m, const dnnl_dims_t dims, dnnl_format_tag_t tag)
+static inline dnnl_status_t md_open(struct md *m, const dnnl_dims_t dims, dnnl_data_type_t type,
+                                    dnnl_format_tag_t tag)
 {
-    return dnnl_memory_desc_create_with_tag(&m->desc, 4, dims, dnnl_f32, tag);
+    return dnnl_memory_desc_create_with_tag(&m->desc, 4, dims, type, tag);
 }
 
 static inline void md_close(struct md *m)
@@ -79,9 +79,10 @@ static inline md_t md(const struct md *m)
     return &m->desc;
 }
 
-static inline dnnl_status_t md_open(struct md *m, const dnnl_dims_t dims, dnnl_format_tag_t tag)
+static inline dnnl_status_t md_open(struct md *m, const dnnl_dims_t dims, dnnl_data_type_t type,
+                                    dnnl_format_tag_t tag)
 {
-    return dnnl_memory_desc_init_by_tag(&m->desc, 4, dims, dnnl_f32, tag);
+    return dnnl_memory_desc_init_by_tag(&m->desc, 4, dims, type, tag);
 }
 
 static inline void md_close(struct md *m)

@@ -6,28 +6,29 @@
 #include "kernels/cpu/cpu.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "kernels/host.h"
 
 size_t fn_cpu_tensor_bytes(const struct fn_dev *dev, int n, int h, int w, int ctotal)
 {
-    (void)dev;
-    return (size_t)n * (size_t)h * (size_t)w * (size_t)ctotal * sizeof(float);
+    return (size_t)n * (size_t)h * (size_t)w * (size_t)ctotal * fn_cpu_scalar(dev, h, w);
 }
 
 struct fn_planes fn_cpu_planes(const struct fn_dev *dev, const struct fn_tensor *t)
 {
     struct fn_planes p;
     size_t pixels = (size_t)t->h * (size_t)t->w;
-    p.loops = (size_t)t->c % dev->loops->block == 0 ? dev->loops : &fn_cpu_loops_one;
-    assert(pixels == 1 || (p.loops == dev->loops && (size_t)t->c0 % p.loops->block == 0 &&
-                           (size_t)t->ctotal % p.loops->block == 0));
+    p.loops = pixels > 1                             ? dev->maps
+              : (size_t)t->c % dev->rows->block == 0 ? dev->rows
+                                                     : &fn_cpu_planes_one;
+    assert(pixels == 1 || (size_t)(t->c | t->c0 | t->ctotal) % p.loops->block == 0);
     assert(t->n >= 1 && t->c >= 1 && t->c0 >= 0 && t->c0 + t->c <= t->ctotal);
     p.images = (size_t)t->n;
     p.blocks = (size_t)t->c / p.loops->block;
     p.pixels = pixels;
     p.stride = pixels * (size_t)t->ctotal;
-    p.first = (float *)t->data + pixels * (size_t)t->c0;
+    p.first = (char *)t->data + pixels * (size_t)t->c0 * p.loops->scalar_bytes;
     return p;
 }
 
@@ -45,25 +46,53 @@ static size_t element(const struct fn_tensor *t, size_t block, size_t n, size_t 
     return n * (size_t)t->ctotal * pixels + (c / block * pixels + pixel) * block + c % block;
 }
 
+/* bf16 and back: the upper half, rounded to the nearest, ties to even. NaN stays NaN. */
+static uint16_t narrowed(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    if ((bits & 0x7fffffff) > 0x7f800000)
+        return 0x7fff;
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+static float widened(uint16_t half)
+{
+    const uint32_t bits = (uint32_t)half << 16;
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
 int fn_cpu_tensor_import(struct fn_dev *dev, const void *host, int type, const struct fn_tensor *t)
 {
-    float *data = t->data;
+    const int narrow = fn_cpu_scalar(dev, t->h, t->w) < sizeof(float);
     size_t pixels = (size_t)t->h * (size_t)t->w, c = (size_t)t->c, block = block_of(dev, t), i = 0;
     for (size_t n = 0; n < (size_t)t->n; n++)
         for (size_t p = 0; p < pixels; p++)
-            for (size_t k = 0; k < c; k++, i++)
-                data[element(t, block, n, p, k)] = (float)fn_host_get(host, type, i);
+            for (size_t k = 0; k < c; k++, i++) {
+                const size_t at = element(t, block, n, p, k);
+                const float x = (float)fn_host_get(host, type, i);
+                if (narrow)
+                    ((uint16_t *)t->data)[at] = narrowed(x);
+                else
+                    ((float *)t->data)[at] = x;
+            }
     return FN_OK;
 }
 
 int fn_cpu_tensor_export(struct fn_dev *dev, const struct fn_tensor *t, void *host, int type)
 {
-    const float *data = t->data;
+    const int narrow = fn_cpu_scalar(dev, t->h, t->w) < sizeof(float);
     size_t pixels = (size_t)t->h * (size_t)t->w, c = (size_t)t->c, block = block_of(dev, t), i = 0;
     for (size_t n = 0; n < (size_t)t->n; n++)
         for (size_t p = 0; p < pixels; p++)
-            for (size_t k = 0; k < c; k++, i++)
-                fn_host_set(host, type, i, (double)data[element(t, block, n, p, k)]);
+            for (size_t k = 0; k < c; k++, i++) {
+                const size_t at = element(t, block, n, p, k);
+                fn_host_set(host, type, i,
+                            (double)(narrow ? widened(((const uint16_t *)t->data)[at])
+                                            : ((const float *)t->data)[at]));
+            }
     return FN_OK;
 }
 
@@ -102,27 +131,34 @@ static void image_scale(const uint8_t *image, size_t count, double *mean, double
     *divisor = stddev > least ? stddev : least;
 }
 
+/* A byte has 256 values. */
 static void standardize_image(const uint8_t *from, size_t h, size_t w, int per_image, int mirror,
-                              float *to)
+                              int narrow, void *to)
 {
     double mean = 127.5, divisor = 128;
-    float table[256]; /* a byte has 256 values */
+    float table[256];
+    uint16_t halves[256];
     if (per_image)
         image_scale(from, h * w * 3, &mean, &divisor);
-    for (int v = 0; v < 256; v++)
+    for (int v = 0; v < 256; v++) {
         table[v] = (float)((v - mean) / divisor);
+        halves[v] = narrowed(table[v]);
+    }
     for (size_t y = 0; y < h; y++)
         for (size_t x = 0; x < w; x++) {
             const uint8_t *pixel = from + (y * w + (mirror ? w - 1 - x : x)) * 3;
             for (size_t c = 0; c < 3; c++)
-                to[(c * h + y) * w + x] = table[pixel[c]];
+                if (narrow)
+                    ((uint16_t *)to)[(c * h + y) * w + x] = halves[pixel[c]];
+                else
+                    ((float *)to)[(c * h + y) * w + x] = table[pixel[c]];
         }
 }
 
 int fn_cpu_standardize(struct fn_dev *dev, const uint8_t *images, int per_image, int mirror,
                        const struct fn_tensor *y)
 {
-    size_t h = (size_t)y->h, w = (size_t)y->w;
+    const size_t h = (size_t)y->h, w = (size_t)y->w, bytes = fn_cpu_scalar(dev, y->h, y->w);
     assert(y->c == 3 && y->ctotal == 3);
     fn_cpu_enter(dev);
 #pragma omp parallel num_threads(dev->threads)
@@ -131,7 +167,7 @@ int fn_cpu_standardize(struct fn_dev *dev, const uint8_t *images, int per_image,
         fn_cpu_share((size_t)y->n, &begin, &end);
         for (size_t n = begin; n < end; n++)
             standardize_image(images + n * h * w * 3, h, w, per_image, mirror,
-                              (float *)y->data + n * h * w * 3);
+                              bytes < sizeof(float), (char *)y->data + n * h * w * 3 * bytes);
     }
     return FN_OK;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Compiled for each instruction set, as loops.c is; here products and sums may be fused. */
+/* Compiled for each instruction set and scalar, as planes.c is; here products and sums may be
+ * fused. */
 #include "kernels/cpu/winograd.h"
 
 #include <string.h>
@@ -13,8 +14,6 @@ enum {
     SIDE = 9,                    /* most positions, elements or outputs along a side */
     PAD = 32                     /* floats between planes, which else lie powers of two apart */
 };
-
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
 
 static void about(int kind, size_t *outputs_, size_t *positions_, size_t *kernels_)
 {
@@ -133,7 +132,7 @@ INLINE void inside(size_t begin, size_t before, size_t count, size_t size, size_
 }
 
 /* One block of a tile's window of x, transformed: to v, positions `plane` floats apart. */
-INLINE void spread_tile(int kind, const struct fn_winograd_walk *a, const float *x, struct place q,
+INLINE void spread_tile(int kind, const struct fn_winograd_walk *a, const scalar *x, struct place q,
                         size_t plane, float *v)
 {
     const size_t n = window(kind), p = positions(kind);
@@ -142,15 +141,17 @@ INLINE void spread_tile(int kind, const struct fn_winograd_walk *a, const float 
     inside(top, a->top, n, a->h, &y0, &y1);
     inside(left, a->left, n, a->w, &x0, &x1);
     x += q.image * a->c * a->h * a->w;
-    if (y0 == 0 && x0 == 0 && y1 == n && x1 == n) {
-        x += ((top - a->top) * a->w + left - a->left) * B;
+    const int whole = y0 == 0 && x0 == 0 && y1 == n && x1 == n;
+    if (whole && !FN_NARROW) {
+        const void *from = x + ((top - a->top) * a->w + left - a->left) * B;
         for (size_t j = 0; j < n; j++)
-            spread_side(kind, x + j * B, a->w * B, half + j * B, n * B);
+            spread_side(kind, (const float *)from + j * B, a->w * B, half + j * B, n * B);
     } else {
-        memset(d, 0, n * n * B * sizeof *d);
+        if (!whole)
+            memset(d, 0, n * n * B * sizeof *d);
         for (size_t i = y0; i < y1; i++)
             for (size_t j = x0; j < x1; j++)
-                PUT(d, i * n + j) = AT(x, (top + i - a->top) * a->w + left + j - a->left);
+                PUT(d, i * n + j) = load(x, (top + i - a->top) * a->w + left + j - a->left);
         for (size_t j = 0; j < n; j++)
             spread_side(kind, d + j * B, n * B, half + j * B, n * B);
     }
@@ -159,7 +160,7 @@ INLINE void spread_tile(int kind, const struct fn_winograd_walk *a, const float 
 }
 
 /* Block by block, so that the processor sees few streams. V[p][t][c]. */
-INLINE void spread_tiles(int kind, const struct fn_winograd_walk *a, const float *x, size_t first,
+INLINE void spread_tiles(int kind, const struct fn_winograd_walk *a, const scalar *x, size_t first,
                          size_t count, size_t plane, float *v)
 {
     for (size_t block = 0; block < a->c / B; block++) {
@@ -171,7 +172,7 @@ INLINE void spread_tiles(int kind, const struct fn_winograd_walk *a, const float
 
 /* One block of a tile's outputs. */
 INLINE void gather_tile(int kind, const struct fn_winograd_walk *a, const float *m, struct place q,
-                        size_t plane, int add, float *y)
+                        size_t plane, int add, scalar *y)
 {
     const size_t n = outputs(kind), p = positions(kind);
     size_t top = q.row * n, left = q.column * n;
@@ -180,26 +181,26 @@ INLINE void gather_tile(int kind, const struct fn_winograd_walk *a, const float 
     y += q.image * a->o * a->oh * a->ow + (top * a->ow + left) * B;
     for (size_t j = 0; j < p; j++)
         gather_side(kind, m + j * plane, p * plane, half + j * B, p * B);
-    if (rows == n && columns == n && !add) {
+    if (rows == n && columns == n && !add && !FN_NARROW) {
+        void *to = y;
         for (size_t i = 0; i < n; i++)
-            gather_side(kind, half + i * p * B, B, y + i * a->ow * B, B);
+            gather_side(kind, half + i * p * B, B, (float *)to + i * a->ow * B, B);
         return;
     }
     for (size_t i = 0; i < n; i++)
         gather_side(kind, half + i * p * B, B, out + i * n * B, B);
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < columns; j++) {
-            float *to = y + (i * a->ow + j) * B;
             vec v = AT(out, i * n + j);
             if (add)
-                v += AT(to, 0);
-            PUT(to, 0) = v;
+                v += load(y, i * a->ow + j);
+            store(y, i * a->ow + j, v);
         }
 }
 
 /* M[p][t][o] */
 INLINE void gather_tiles(int kind, const struct fn_winograd_walk *a, const float *m, size_t first,
-                         size_t count, size_t plane, int add, float *y)
+                         size_t count, size_t plane, int add, scalar *y)
 {
     for (size_t block = 0; block < a->o / B; block++) {
         struct place q = place_of(a, first);
@@ -210,22 +211,24 @@ INLINE void gather_tiles(int kind, const struct fn_winograd_walk *a, const float
 }
 
 /* One block of a tile's output gradients, transformed. */
-INLINE void unfold_tile(int kind, const struct fn_winograd_walk *a, const float *dy, struct place q,
-                        size_t plane, float *d)
+INLINE void unfold_tile(int kind, const struct fn_winograd_walk *a, const scalar *dy,
+                        struct place q, size_t plane, float *d)
 {
     const size_t n = tile(kind), p = positions(kind);
     size_t top = q.row * n, left = q.column * n;
     size_t rows = MIN(n, a->oh - top), columns = MIN(n, a->ow - left);
     float in[16 * B], half[SIDE * 4 * B];
     dy += q.image * a->o * a->oh * a->ow + (top * a->ow + left) * B;
-    if (rows == n && columns == n) {
+    if (rows == n && columns == n && !FN_NARROW) {
+        const void *from = dy;
         for (size_t j = 0; j < n; j++)
-            unfold_side(kind, dy + j * B, a->ow * B, half + j * B, n * B);
+            unfold_side(kind, (const float *)from + j * B, a->ow * B, half + j * B, n * B);
     } else {
-        memset(in, 0, sizeof in);
+        if (rows < n || columns < n)
+            memset(in, 0, sizeof in);
         for (size_t i = 0; i < rows; i++)
             for (size_t j = 0; j < columns; j++)
-                PUT(in, i * n + j) = AT(dy, i * a->ow + j);
+                PUT(in, i * n + j) = load(dy, i * a->ow + j);
         for (size_t j = 0; j < n; j++)
             unfold_side(kind, in + j * B, n * B, half + j * B, n * B);
     }
@@ -233,7 +236,7 @@ INLINE void unfold_tile(int kind, const struct fn_winograd_walk *a, const float 
         unfold_side(kind, half + i * n * B, B, d + i * p * plane, plane);
 }
 
-INLINE void unfold_tiles(int kind, const struct fn_winograd_walk *a, const float *dy, size_t first,
+INLINE void unfold_tiles(int kind, const struct fn_winograd_walk *a, const scalar *dy, size_t first,
                          size_t count, size_t plane, float *d)
 {
     for (size_t block = 0; block < a->o / B; block++) {
@@ -306,8 +309,8 @@ INLINE void products_of(int kind, const struct fn_winograd_walk *a, size_t k, si
         }
 }
 
-INLINE void tiles_of(int kind, const struct fn_winograd_walk *a, const float *x, const float *u,
-                     size_t first, size_t count, size_t chunk, int add, float *y, float *v,
+INLINE void tiles_of(int kind, const struct fn_winograd_walk *a, const scalar *x, const float *u,
+                     size_t first, size_t count, size_t chunk, int add, scalar *y, float *v,
                      float *m)
 {
     for (size_t end = first + count; first < end; first += chunk) {
@@ -322,7 +325,7 @@ INLINE void tiles_of(int kind, const struct fn_winograd_walk *a, const float *x,
 
 /* ---- weight gradient ------------------------------------------------------------------------ */
 
-INLINE void spread_of(int kind, const struct fn_winograd_walk *a, const float *x, const float *dy,
+INLINE void spread_of(int kind, const struct fn_winograd_walk *a, const scalar *x, const scalar *dy,
                       size_t first, size_t count, size_t chunk, size_t at, float *v, float *d)
 {
     spread_tiles(kind, a, x, first, count, plane_floats(chunk, a->c), v + at * a->c);
@@ -419,15 +422,15 @@ static void kernels(const struct fn_winograd_walk *a, const float *w, int turned
 #undef CALL
 }
 
-static void tiles(const struct fn_winograd_walk *a, const float *x, const float *u, size_t first,
-                  size_t count, size_t chunk, int add, float *y, float *v, float *m)
+static void tiles(const struct fn_winograd_walk *a, const void *x, const float *u, size_t first,
+                  size_t count, size_t chunk, int add, void *y, float *v, float *m)
 {
 #define CALL(kind) tiles_of(kind, a, x, u, first, count, chunk, add, y, v, m)
     EACH_KIND(a->kind, CALL)
 #undef CALL
 }
 
-static void spread(const struct fn_winograd_walk *a, const float *x, const float *dy, size_t first,
+static void spread(const struct fn_winograd_walk *a, const void *x, const void *dy, size_t first,
                    size_t count, size_t chunk, size_t at, float *v, float *d)
 {
 #define CALL(kind) spread_of(kind, a, x, dy, first, count, chunk, at, v, d)

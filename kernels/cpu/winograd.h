@@ -15,7 +15,8 @@
  * a convolution, too, of dy with the kernel turned around; with stride 2 a window of m + 1 gives
  * 2 m outputs.
  *
- * Layouts as in onednn.h. These loops run on one thread; winograd_conv.c divides the work. */
+ * Layouts as in onednn.h. x, y, dx and dy hold what activations are (planes.h); all else is floats,
+ * and computed so. These loops run on one thread; winograd_conv.c divides the work. */
 #ifndef FN_KERNELS_CPU_WINOGRAD_H
 #define FN_KERNELS_CPU_WINOGRAD_H
 
@@ -51,13 +52,13 @@ struct fn_winograd_loops {
                     size_t end, float *u);
     /* y = or += the convolution, for `count` tiles from `first`, `chunk` at a time; v and m hold
      * that many. */
-    void (*tiles)(const struct fn_winograd_walk *walk, const float *x, const float *u, size_t first,
-                  size_t count, size_t chunk, int add, float *y, float *v, float *m);
+    void (*tiles)(const struct fn_winograd_walk *walk, const void *x, const float *u, size_t first,
+                  size_t count, size_t chunk, int add, void *y, float *v, float *m);
 
     /* The weight gradient, on the forward pass's walk. Tiles [first, first + count) of x and dy,
      * transformed, to the places from `at` of v and d, which hold `chunk` of them; */
-    void (*spread)(const struct fn_winograd_walk *walk, const float *x, const float *dy,
-                   size_t first, size_t count, size_t chunk, size_t at, float *v, float *d);
+    void (*spread)(const struct fn_winograd_walk *walk, const void *x, const void *dy, size_t first,
+                   size_t count, size_t chunk, size_t at, float *v, float *d);
     /* du = or += what the first `count` places give: parts [begin, end) of all, which are the
      * kernel's elements times the pairs of output blocks; */
     void (*gradient)(const struct fn_winograd_walk *walk, const float *v, const float *d,
@@ -71,6 +72,7 @@ extern const struct fn_winograd_loops fn_winograd_base;
 #if defined(__x86_64__)
 extern const struct fn_winograd_loops fn_winograd_avx2;
 extern const struct fn_winograd_loops fn_winograd_avx512;
+extern const struct fn_winograd_loops fn_winograd_bf16; /* AVX-512, activations in bf16 */
 #endif
 
 #endif

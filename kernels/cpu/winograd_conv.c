@@ -50,8 +50,10 @@ enum fn_winograd_use fn_winograd_walk(const struct fn_dev *dev, const struct fn_
         if (work_of(dev, &other, n) < work_of(dev, walk, n))
             *walk = other;
     }
-    /* Transforming costs something, too. */
-    return work_of(dev, walk, n) < 0.8 * 9 * (double)(n * oh * ow) / dev->threads
+    /* Transforming costs something, too. In bf16 products go twice as fast, but these are of
+     * floats. */
+    const double pays = dev->narrow ? 0.55 * 9 / 2 : 0.8 * 9;
+    return work_of(dev, walk, n) < pays * (double)(n * oh * ow) / dev->threads
                ? FN_WINOGRAD_PAYS
                : FN_WINOGRAD_POSSIBLE;
 }
@@ -98,7 +100,7 @@ size_t fn_winograd_workspace(const struct fn_dev *dev, const struct fn_winograd_
 }
 
 void fn_winograd_conv(struct fn_dev *dev, const struct fn_winograd_walk *walk, size_t images,
-                      const float *x, const float *w, int turned, int add, float *y)
+                      const void *x, const float *w, int turned, int add, void *y)
 {
     const size_t tiles = images * walk->down * walk->across, chunk = chunk_of(dev, walk, tiles);
     const size_t block = dev->loops->block;
@@ -117,7 +119,7 @@ void fn_winograd_conv(struct fn_dev *dev, const struct fn_winograd_walk *walk, s
 }
 
 void fn_winograd_gradient(struct fn_dev *dev, const struct fn_winograd_walk *walk, size_t images,
-                          const float *x, const float *dy, float *dw)
+                          const void *x, const void *dy, float *dw)
 {
     const size_t tiles = images * walk->down * walk->across, chunk = gradient_chunk(dev, tiles);
     const size_t block = dev->loops->block, pairs = (walk->o / block + 1) / 2;

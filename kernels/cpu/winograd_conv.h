@@ -18,10 +18,10 @@ size_t fn_winograd_workspace(const struct fn_dev *dev, const struct fn_winograd_
 
 /* y = or += the convolution of x. The input gradient is one, too: of dy, with the kernel turned. */
 void fn_winograd_conv(struct fn_dev *dev, const struct fn_winograd_walk *walk, size_t images,
-                      const float *x, const float *w, int turned, int add, float *y);
+                      const void *x, const float *w, int turned, int add, void *y);
 
 /* dw = the weight gradient. */
 void fn_winograd_gradient(struct fn_dev *dev, const struct fn_winograd_walk *walk, size_t images,
-                          const float *x, const float *dy, float *dw);
+                          const void *x, const void *dy, float *dw);
 
 #endif

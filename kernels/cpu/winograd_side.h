@@ -6,12 +6,9 @@
 
 #include <stddef.h>
 
+#include "kernels/cpu/scalar.h"
 #include "kernels/cpu/winograd.h"
 
-typedef float vec __attribute__((vector_size(FN_BLOCK * 4), aligned(4), may_alias));
-
-#define AT(p, i) (((const vec *)(p))[i])
-#define PUT(p, i) (((vec *)(p))[i])
 #define INLINE static inline __attribute__((always_inline))
 
 /* ---- minimal filtering: s, z: floats from one element to the next of what is read and written -

@@ -2,7 +2,7 @@
 /* How fast a backend's ops are: every distinct convolution of the network, pass by pass, and the
  * memory-bound ops.
  *
- *     bench_ops [DEVICE [THREADS [BATCH...]]]      default: cpu, all cores, 32
+ *     bench_ops [DEVICE [PRECISION [THREADS [BATCH...]]]]      default: cpu, fp32, all cores, 32
  *
  * With one thread it is the processor's time that is measured, which others on the machine do not
  * change; with several it is the clock's.
@@ -71,8 +71,9 @@ static void *fresh(struct bench *bench, size_t bytes)
     float *values = host;
     if (!host)
         exit(1);
+    /* Multiples of 1/128: read as bf16 they are numbers with zeros between. */
     for (size_t i = 0; i < bytes / sizeof(float); i++)
-        values[i] = (float)(i * 2654435761U % 2000) / 1000.0F - 1;
+        values[i] = (float)((int)(i * 2654435761U % 256) - 128) / 128.0F;
     check(bench->backend->alloc(bench->dev, bytes, FN_MEM_DEVICE, &data));
     check(bench->backend->write(bench->dev, data, host, bytes));
     free(host);
@@ -174,7 +175,8 @@ static void bench_planes(struct bench *bench, int side, int c)
     const struct fn_backend *k = bench->backend;
     struct fn_dev *dev = bench->dev;
     int n = bench->n, half = fn_pool_out(side);
-    double t, bytes = 4.0 * n * side * side * c, pooled = 4.0 * n * half * half * c;
+    const double scalar = (double)k->info(dev)->scalar_bytes;
+    double t, bytes = scalar * n * side * side * c, pooled = scalar * n * half * half * c;
     struct fn_tensor x = tensor(bench->a, n, side, side, c), y = tensor(bench->b, n, side, side, c);
     struct fn_tensor z = tensor(bench->c, n, side, side, c), p = tensor(bench->b, n, half, half, c);
     const void *bias = bench->w;
@@ -190,11 +192,11 @@ static void bench_planes(struct bench *bench, int side, int c)
     TIME(t, k->residual_backward(dev, &y, &x, 0.1, 1, &y, &z, bench->index));
     line("residual_backward", t, 4 * bytes);
     TIME(t, k->maxpool_forward(dev, &x, &p, bench->index));
-    line("maxpool_forward", t, bytes + 1.25 * pooled);
+    line("maxpool_forward", t, bytes + (1 + 1 / scalar) * pooled);
     TIME(t, k->maxpool_backward(dev, &p, bench->index, &z, 0));
-    line("maxpool_backward", t, bytes + 1.25 * pooled);
+    line("maxpool_backward", t, bytes + (1 + 1 / scalar) * pooled);
     TIME(t, k->maxpool_backward(dev, &p, bench->index, &z, 1));
-    line("maxpool_backward, added", t, 2 * bytes + 1.25 * pooled);
+    line("maxpool_backward, added", t, 2 * bytes + (1 + 1 / scalar) * pooled);
 }
 
 static void bench_rows(struct bench *bench, int k, int d)
@@ -287,14 +289,15 @@ int main(int argc, char **argv)
     struct fn_net_options wanted = {"inception_resnet_v1", 160, 512, 0};
     struct fn_net *net;
     fn_start(argv);
-    options.threads = argc > 2 ? atoi(argv[2]) : 0;
+    options.precision = argc > 2 && !strcmp(argv[2], "bf16") ? FN_BF16 : FN_FP32;
+    options.threads = argc > 3 ? atoi(argv[3]) : 0;
     if (options.threads == 1)
         measured = CLOCK_THREAD_CPUTIME_ID;
     check(fn_backend_open(argc > 1 ? argv[1] : "cpu", &options, &bench.backend, &bench.dev, NULL));
     check(fn_net_open(&net, &wanted));
     printf("%s: %s\n", bench.backend->name, bench.backend->info(bench.dev)->device);
-    for (int i = 3; i < argc || i == 3; i++) {
-        bench.n = argc > 3 ? atoi(argv[i]) : 32;
+    for (int i = 4; i < argc || i == 4; i++) {
+        bench.n = argc > 4 ? atoi(argv[i]) : 32;
         if (bench.n < 1) {
             fprintf(stderr, "bench_ops: %s is no batch size\n", argv[i]);
             return 2;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Training and inference of the full network, fp32, with the share of each kind of op.
+/* Training and inference of the full network, with the share of each kind of op.
  *
- *     bench_step [DEVICE [THREADS [BATCH...]]]     default: auto, all cores, batches of 32 and 90
+ *     bench_step [DEVICE [PRECISION [THREADS [BATCH...]]]]
+ *                                      default: auto, fp32, all cores, batches of 32 and 90
  *
  * Random pictures, 1,000 classes, MOM, EMA on, after a warm-up: median over the steps, without the
  * loader. Then one step and one inference with a sync after every op, for the shares. To be
- * compared with PyTorch on the same machine in the same minute: torch_train.py --channels-last, see
- * there. */
+ * compared with PyTorch on the same machine in the same minute: torch_train.py --channels-last
+ * (--dtype bf16), see there. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,15 +152,16 @@ static void shares(struct bench *b)
 int main(int argc, char **argv)
 {
     static const int usual[] = {32, 90};
-    const struct fn_dev_options options = {.threads = argc > 2 ? atoi(argv[2]) : 0,
-                                           .precision = FN_FP32};
-    int count = argc > 3 ? argc - 3 : 2;
+    const int narrow = argc > 2 && !strcmp(argv[2], "bf16");
+    const struct fn_dev_options options = {.threads = argc > 3 ? atoi(argv[3]) : 0,
+                                           .precision = narrow ? FN_BF16 : FN_FP32};
+    int count = argc > 4 ? argc - 4 : 2;
     struct bench b = {0};
     check(fn_backend_open(argc > 1 ? argv[1] : "auto", &options, &b.be, &b.dev, NULL));
     printf("%s\n", b.be->info(b.dev)->device);
     for (int training = 0; training <= 1; training++)
         for (int i = 0; i < count; i++) {
-            open_bench(&b, argc > 3 ? atoi(argv[3 + i]) : usual[i], training);
+            open_bench(&b, argc > 4 ? atoi(argv[4 + i]) : usual[i], training);
             measure(&b, training ? "training" : "inference");
             shares(&b);
             close_bench(&b);

@@ -1,0 +1,32 @@
+# fn-train in bf16 on a processor: refused with a reason where it cannot be; elsewhere said, resumed with the same bits
+# (batches in parts, clipped gradients), and not resumed in fp32.
+. "$TOOLS"
+fn-train --selftest --device cpu >/dev/null 2>err || { grep -q "no device cpu" err && skip "built without oneDNN"; }
+expect 0 draw-faces --tsv faces.tsv --people 6 --images 8 --size 118
+expect 0 fn-ingest faces.tsv --store db --size 118
+set -- --store db --model_def models.shrunken --image_size 112 --batch_size 8 --epoch_size 4 --max_nrof_epochs 1 \
+    --embedding_size 32 --optimizer MOM --learning_rate 0.05 --gradient_accumulation 2 --clip_gradient_norm 1 \
+    --threads 1 --device cpu
+
+# ---- where the processor has none, or oneDNN may not use it ----
+case $(uname -m) in x86_64)
+    for isa in AVX2 AVX512_CORE; do
+        expect 1 env ONEDNN_MAX_CPU_ISA=$isa fn-train "$@" --precision bf16
+        says err "device cpu: this processor has no AVX-512 with bf16 (oneDNN may use"
+        says err "here): use fp32"
+    done ;;
+esac
+fn-train --selftest --device cpu --precision bf16 >out 2>err ||
+    { grep -q "has no AVX-512 with bf16" err && skip "$(cat err)" || { cat out err; exit 1; }; }
+grep -q "^conv 1x7 data, added  *[0-9.e-]*  *1.0e-02" out
+
+# ---- the same bits, straight through and resumed; never in another precision ----
+expect 0 fn-train "$@" --precision bf16 --models_base_dir whole
+says err "AVX-512 with bf16, 1 thread), bf16"
+expect 0 fn-train "$@" --precision bf16 --models_base_dir cut --max_steps 3
+expect 1 fn-train --resume cut/* --max_steps 0 --threads 1 --precision fp32
+says err "--precision was bf16 when this run began and cannot become fp32"
+expect 0 fn-train --resume cut/* --max_steps 0 --threads 1
+for file in model state; do
+    cmp whole/*/checkpoint-00000004/$file.safetensors cut/*/checkpoint-00000004/$file.safetensors
+done
