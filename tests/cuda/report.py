@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""report.py FOLDER ARCHITECTURES: what the compiler says of every kernel: registers on each
-architecture, shared memory, and how many threads of a multiprocessor they leave room for. Fails on a
-spill, on stack used, and on an architecture that is missing."""
+"""report.py SOURCES FOLDER ARCHITECTURES: what the compiler said of every kernel of the .cu files in
+SOURCES (FOLDER/NAME.cu.o.ptxas): registers on each architecture, shared memory, and how many threads
+of a multiprocessor they leave room for. Fails on a spill, on stack used, on a file or an architecture
+that is missing."""
 import glob
+import os
 import re
 import subprocess
 import sys
@@ -48,22 +50,35 @@ def occupancy(registers, shared, block, arch):
     return 100 * blocks * block // THREADS[arch]
 
 
+def threads_of(source):
+    """Threads of a block: the file's own number, or device.h's 8 warps."""
+    m = re.search(r"enum \{ THREADS = (\d+) \}", open(source, encoding="utf-8").read())
+    return int(m.group(1)) if m else 256
+
+
 def main():
-    folder, architectures = sys.argv[1], [int(a) for a in sys.argv[2].split()]
+    sources, folder = sys.argv[1:3]
+    architectures = [int(a) for a in sys.argv[3].split()]
     wrong, count, most = [], 0, 0
     print(f"{'file':12} {'kernel':46} " + " ".join(f"sm_{a:<4}" for a in architectures) +
           "  shared  occupancy")
-    for path in sorted(glob.glob(f"{folder}/*.ptxas")):
+    for source in sorted(glob.glob(f"{sources}/*.cu")):
+        file = os.path.basename(source)
+        path, file = f"{folder}/{file}.o.ptxas", file[:-len(".cu")]
+        if not os.path.exists(path):
+            wrong.append(f"{source}: was not compiled")
+            continue
         kernels, bad = parse(path)
         wrong += bad
-        file = path.split("/")[-1].split(".")[0]
+        if not kernels:
+            wrong.append(f"{path}: no kernel")
         names = readable(sorted({k for k, _ in kernels}))
         for name in sorted(names, key=names.get):
             here = [kernels.get((name, a)) for a in architectures]
             wrong += [f"{path}: {names[name]}: not for sm_{a}"
                       for a, k in zip(architectures, here) if not k]
             here = [k or (0, 0) for k in here]
-            block = 512 if "softmax" in file or "standardize" in file else 256
+            block = threads_of(source)
             least = min(occupancy(*k, block, a) for a, k in zip(architectures, here) if k[0])
             count, most = count + 1, max(most, max(k[0] for k in here))
             print(f"{file:12} {names[name]:46} " + " ".join(f"{k[0]:<7}" for k in here) +

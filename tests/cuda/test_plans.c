@@ -71,11 +71,13 @@ static void plan_shape(void *chip, const struct fn_conv_shape *shape, int bf16, 
                   {FN_BACKWARD_DATA, 0, "data"},
                   {FN_BACKWARD_DATA, 1, "data, added"},
                   {FN_BACKWARD_WEIGHTS, 0, "weights"}};
+    const int rows = shape->h == 1 && shape->w == 1; /* are fp32 always, see fc.c */
     for (size_t i = 0; i < sizeof passes / sizeof passes[0]; i++) {
         const struct pass *p = &passes[i];
         const struct fn_plan_request request = {.shape = *shape,
                                                 .pass = p->pass,
-                                                .bf16 = bf16,
+                                                .bf16 = bf16 && !rows,
+                                                .allow_tf32 = bf16 && rows,
                                                 .accumulate = p->accumulate,
                                                 .deterministic = 1};
         struct fn_plan *plan;
