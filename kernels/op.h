@@ -380,6 +380,14 @@ struct fn_backend {
     int (*record_end)(struct fn_dev *dev, struct fn_recording **out);
     int (*replay)(struct fn_dev *dev, const struct fn_recording *recording);
     void (*record_free)(struct fn_recording **recording);
+    size_t (*record_nodes)(const struct fn_recording *recording); /* kernels, copies and fills */
+
+    /* After losses_wait of this slot: *seconds, by the device's clock, that it stood still between
+     * the losses_post before this slot's and the batch_use after that, because what comes next had
+     * not been asked for yet, or its images had not arrived. What is asked for in time: next to
+     * nothing. 0: there was no step before. Does not wait. Backends that work inside the calls have
+     * no such time. */
+    int (*idle)(struct fn_dev *dev, int slot, double *seconds);
 
     /* For a self-test: with `wrong` 0 forget which algorithms of the libraries have run so far;
      * with 1, those that ran since then gave wrong results: new plans will not take them.

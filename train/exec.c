@@ -279,6 +279,11 @@ const char *fn_profile_name(int row)
     return row >= 0 && row < FN_PROFILE_COUNT ? names[row] : "?";
 }
 
+size_t fn_exec_recorded(const struct fn_exec *x)
+{
+    return x->tape.recording ? x->model->be->record_nodes(x->tape.recording) : 0;
+}
+
 void fn_exec_profile(struct fn_exec *x, struct fn_profile *profile)
 {
     x->profile = profile;

@@ -99,6 +99,8 @@ struct fn_profile {
 };
 const char *fn_profile_name(int row);
 void fn_exec_profile(struct fn_exec *exec, struct fn_profile *profile);
+/* Kernels, copies and fills of the step that fn_step_train recorded; 0: there is none. */
+size_t fn_exec_recorded(const struct fn_exec *exec);
 /* Around a call that is not one of the walks': begin returns the time, end adds to `row`. */
 double fn_profile_begin(struct fn_exec *exec);
 int fn_profile_end(struct fn_exec *exec, int row, double begin, int rc);

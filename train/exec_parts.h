@@ -56,6 +56,7 @@ struct fn_tape {
     struct fn_step_options options;
     uint64_t groups; /* hash of the model's */
     int failed;      /* the device could not record one: never tried again */
+    int said;        /* how large it is */
 };
 
 struct fn_exec {

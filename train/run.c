@@ -167,9 +167,10 @@ static int end_epoch(struct fn_run *r, int last)
         rc = fn_run_put_page(r, last);
     f->all_train_s += f->train_s;
     f->all_wait_s += f->wait_s;
+    f->all_host_s += f->host_s;
     f->all_validate_s += f->validate_s;
     f->all_evaluate_s += f->evaluate_s;
-    f->train_s = f->validate_s = f->evaluate_s = f->wait_s = 0;
+    f->train_s = f->validate_s = f->evaluate_s = f->wait_s = f->host_s = 0;
     f->epoch_images = 0;
     if (rc || last)
         return rc;

@@ -31,10 +31,16 @@ int fn_run_open(struct fn_run **run, const struct fn_train_options *options,
 int fn_run_train(struct fn_run *run);
 
 /* Object: run logs report step epoch; of this process images seconds train_seconds validate_seconds
- * evaluate_seconds save_seconds images_per_second data_wait bad_pictures skipped_steps; loss
- * accuracy validation_loss validation_accuracy lfw_accuracy lfw_val, the last ones;
+ * evaluate_seconds save_seconds images_per_second data_wait host_wait bad_pictures skipped_steps;
+ * loss accuracy validation_loss validation_accuracy lfw_accuracy lfw_val, the last ones;
  * best_lfw_accuracy best_lfw_step, of the run; saved. What there is not is null. NULL: out of
- * memory. */
+ * memory.
+ *
+ * data_wait and host_wait are shares of the time spent on training steps. data_wait: the steps
+ * waited for the loader to have a batch ready. host_wait: the device stood still between two steps
+ * because the host had not queued the next one yet, for other reasons than the loader (what it
+ * would have stood still, had no step waited for the loader); null where the host itself computes.
+ * Two steps count only where nothing but steps lies between them: no validation, no checkpoint. */
 json_t *fn_run_summary(const struct fn_run *run);
 
 void fn_run_close(struct fn_run **run);

@@ -24,7 +24,7 @@ enum { EVENTS_EVERY = 100 };
 
 static const struct {
     const char *file, *key;
-    struct fn_metrics_column columns[8];
+    struct fn_metrics_column columns[9];
     size_t count;
 } tables[] = {
     {"steps.tsv",
@@ -47,8 +47,9 @@ static const struct {
       {"time_validate", 3},
       {"time_evaluate", 3},
       {"images_per_second", 2},
-      {"data_wait", 5}},
-     8},
+      {"data_wait", 5},
+      {"host_wait", 5}},
+     9},
     {"lfw_result.txt", NULL, {{"accuracy", 5}, {"val", 5}}, 2},
     {"groups.tsv",
      "group",
@@ -160,14 +161,21 @@ int fn_run_log_line(struct fn_run *r, const struct fn_flight *f)
     return 1;
 }
 
+static double share(double part_s, double all_s)
+{
+    return all_s > 0 ? part_s / all_s : 0;
+}
+
 char *fn_run_log_tail(const struct fn_run *r, const struct fn_flight *flight, char *buf, size_t cap)
 {
     const struct fn_run_figures *f = &r->figures;
-    char left[32], norm[32] = "";
+    char left[32], norm[32] = "", host[32] = "";
     if (r->o->clip > 0)
         snprintf(norm, sizeof norm, "Gradient %.3f\t", f->gradient);
-    snprintf(buf, cap, "%s%.1f images/s\tData-wait %.1f%%\tETA %s", norm, f->speed,
-             f->train_s > 0 ? 100 * f->wait_s / f->train_s : 0,
+    if (r->be->idle)
+        snprintf(host, sizeof host, "\tHost-wait %.1f%%", 100 * share(f->host_s, f->train_s));
+    snprintf(buf, cap, "%s%.1f images/s\tData-wait %.1f%%%s\tETA %s", norm, f->speed,
+             100 * share(f->wait_s, f->train_s), host,
              fn_human_time(fn_run_time_left(r, flight->number), left, sizeof left));
     return buf;
 }
@@ -176,7 +184,7 @@ static void say_step(struct fn_run *r, const double *l, const struct fn_flight *
                      double seconds)
 {
     const struct fn_run_figures *f = &r->figures;
-    char tail[96];
+    char tail[FN_LOG_TAIL];
     if (fn_run_log_line(r, flight))
         fn_info("Epoch: [%d][%d/%d]\tTime %.3f\tLoss %2.3f\tXent %2.3f\tRegLoss %2.3f\tAccuracy "
                 "%2.3f\tLr %2.5f\tCl %2.3f\t%s",
@@ -205,8 +213,9 @@ static int events_of_step(struct fn_run *r, const double *l, double rate, int64_
         rc = fn_run_log_event(r, "images_per_second", step, f->speed);
     if (!rc && r->o->clip > 0)
         rc = fn_run_log_event(r, "gradient_norm", step, f->gradient);
-    return rc ? rc
-              : fn_run_log_event(r, "data_wait", step, f->train_s > 0 ? f->wait_s / f->train_s : 0);
+    if (!rc && r->be->idle)
+        rc = fn_run_log_event(r, "host_wait", step, share(f->host_s, f->train_s));
+    return rc ? rc : fn_run_log_event(r, "data_wait", step, share(f->wait_s, f->train_s));
 }
 
 void fn_run_log_figures(struct fn_run *r, const double l[FN_LOSS_COUNT],
@@ -329,7 +338,8 @@ int fn_run_log_epoch(struct fn_run *r)
                              f->validate_s,
                              f->evaluate_s,
                              f->train_s > 0 ? images / f->train_s : 0,
-                             f->train_s > 0 ? f->wait_s / f->train_s : 0};
+                             share(f->wait_s, f->train_s),
+                             r->be->idle ? share(f->host_s, f->train_s) : NAN};
     if (!rc)
         rc = fn_run_log_row(r, FN_LOG_EPOCHS, r->state.epoch, values);
     if (!rc)

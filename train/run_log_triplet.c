@@ -78,7 +78,7 @@ int fn_run_log_triplet_step(struct fn_run *r, const double l[FN_LOSS_COUNT],
         fn_step_total(l, &r->step), l[FN_LOSS_DECAY], active, triplets, flight->rate,
         l[FN_LOSS_SPREAD]};
     int64_t step = (int64_t)flight->number;
-    char tail[96];
+    char tail[FN_LOG_TAIL];
     int rc;
     fn_run_log_figures(r, l, flight, seconds);
     if (fn_run_log_line(r, flight))

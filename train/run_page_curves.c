@@ -253,8 +253,9 @@ void fn_run_page_speed(struct fn_run_logs *l)
 {
     const struct fn_series speed =
         series_of(&l->epochs, "epoch", "images_per_second", "images/s", FN_LOOK_LINE);
-    const struct fn_series wait =
-        series_of(&l->epochs, "epoch", "data_wait", "data-wait", FN_LOOK_LINE);
+    const struct fn_series waits[] = {
+        series_of(&l->epochs, "epoch", "data_wait", "for the loader", FN_LOOK_LINE),
+        series_of(&l->epochs, "epoch", "host_wait", "for the host", FN_LOOK_LINE)};
     struct fn_chart chart = {.title = "Images a second",
                              .text = "While training, the mean of an epoch.",
                              .x = epochs_axis(),
@@ -264,11 +265,12 @@ void fn_run_page_speed(struct fn_run_logs *l)
     fn_html_section(l->html, "Speed", NULL);
     fn_html_grid(l->html, 2);
     put_curves(l, chart, &speed, 1);
-    chart.title = "Waiting for data";
-    chart.text = "The share of a step in which the device waits for pictures. Above a few percent, "
-                 "more loader threads (--nrof_preprocess_threads) help.";
+    chart.title = "Waiting";
+    chart.text = "The share of a step that goes by waiting for the loader: above a few percent, "
+                 "more loader threads (--nrof_preprocess_threads) help. On a GPU also the share in "
+                 "which it waits for the host for other reasons: a larger batch helps.";
     chart.y = (struct fn_axis){"share", .unit = FN_UNIT_PERCENT, .zero = 1};
-    put_curves(l, chart, &wait, 1);
+    put_curves(l, chart, waits, 2);
     put_times(l);
     fn_html_grid_end(l->html);
     fn_html_section_end(l->html);

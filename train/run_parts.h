@@ -41,17 +41,18 @@ enum {
 
 /* A step that is queued, and not read yet. */
 struct fn_flight {
-    uint64_t number; /* the step, from 1 */
-    int64_t batch;   /* in its epoch, from 1 */
-    int n;           /* images */
-    double rate, begin;
+    uint64_t number;            /* the step, from 1 */
+    int64_t batch;              /* in its epoch, from 1 */
+    int n;                      /* images */
+    double rate, begin, wait_s; /* wait_s: for its images */
+    int follows;                /* right after another step: nothing else was done between them */
     struct fn_online_figures online; /* of online mining */
     struct fn_batch data;
 };
 /* The steps under way: one more than r->lag at most. */
 struct fn_flights {
     struct fn_flight flight[2];
-    int ahead;
+    int ahead, running; /* running: not drained since the last step */
 };
 
 enum fn_why { FN_WHY_EPOCH = 0, FN_WHY_ENOUGH, FN_WHY_INTERRUPTED, FN_WHY_DIVERGED };
@@ -87,7 +88,9 @@ struct fn_run_figures {
     double train_s, validate_s, evaluate_s, save_s; /* of this epoch */
     double speed;                                   /* images/s, smoothed */
     double wait_s;                                  /* for the loader, of this epoch */
-    double all_train_s, all_wait_s, all_validate_s, all_evaluate_s; /* of the epochs before */
+    double host_s; /* the device's for the host, of this epoch; not because of the loader */
+    double all_train_s, all_wait_s, all_host_s, all_validate_s,
+        all_evaluate_s; /* of the epochs before */
     double all_save_s;
     double warm, warm_train_s; /* end of this process's first step, fn_now(); what it took */
     uint64_t steps, images, epoch_images; /* of this process; of this epoch */
@@ -203,6 +206,7 @@ void fn_run_log_figures(struct fn_run *r, const double losses[FN_LOSS_COUNT],
                         const struct fn_flight *flight, double seconds);
 /* Whether the line of this step is to be printed; then the end of the line: speed, ETA. */
 int fn_run_log_line(struct fn_run *r, const struct fn_flight *flight);
+#define FN_LOG_TAIL 160
 char *fn_run_log_tail(const struct fn_run *r, const struct fn_flight *flight, char *buf,
                       size_t cap);
 int fn_run_log_every(struct fn_run *r, uint64_t step); /* histograms, where they are due */

@@ -22,6 +22,7 @@ struct figures {
     struct work kind[FN_PROFILE_COUNT];
     struct work (*layer)[2]; /* [node_count]: forward, backward */
     uint64_t planned, used;  /* bytes of memory */
+    size_t nodes;            /* of a recorded step; 0: steps are not recorded */
 };
 
 static double processor_s(void)
@@ -165,6 +166,7 @@ static int measure(struct fn_run *r, struct figures *f)
     f->step_s = (fn_now() - from) / f->steps;
     f->processor_s = (processor_s() - cpu) / f->steps;
     f->wait_s /= f->steps;
+    f->nodes = fn_exec_recorded(r->train);
     fn_exec_profile(r->train, &p);
     for (int i = 0; i < f->steps && !rc; i++)
         rc = one_step(r, (uint64_t)(f->steps + 1 + i), &warm_wait);
@@ -203,6 +205,8 @@ static void print_tables(FILE *out, const struct fn_run *r, const struct figures
     fn_human_bytes((double)f->used, used, sizeof used);
     fprintf(out, "batches of %.0f: %.1f ms a step, %.2f images/s, %.2f a processor second\n", n,
             1e3 * f->step_s, n / f->step_s, n / f->processor_s);
+    if (f->nodes)
+        fprintf(out, "a step is one graph of %zu nodes\n", f->nodes);
     fprintf(out, "waiting for the loader %.2f %%, %.2f processors busy; %s planned, %s used\n\n",
             100 * f->wait_s / f->step_s, f->processor_s / f->step_s, planned, used);
     fprintf(out, "%-34s %9s %6s %9s %9s %8s\n", "kind of operation", "ms", "%", "GFLOP/s", "MB",
@@ -238,11 +242,11 @@ static int print_json(const struct fn_run *r, const struct figures *f)
                                   row_json("backward", &f->layer[i][1]));
         bad = json_array_append_new(layers, layer);
     }
-    o = json_pack("{s:I, s:i, s:f, s:f, s:f, s:I, s:I, s:o, s:o}", "batch_size",
+    o = json_pack("{s:I, s:i, s:f, s:f, s:f, s:I, s:I, s:I, s:o, s:o}", "batch_size",
                   (json_int_t)r->o->batch_size, "steps", f->steps, "step_seconds", f->step_s,
                   "wait_seconds", f->wait_s, "processor_seconds", f->processor_s, "planned_bytes",
-                  (json_int_t)f->planned, "used_bytes", (json_int_t)f->used, "kinds", kinds,
-                  "layers", layers);
+                  (json_int_t)f->planned, "used_bytes", (json_int_t)f->used, "graph_nodes",
+                  (json_int_t)f->nodes, "kinds", kinds, "layers", layers);
     rc = o && !bad ? fn_json_print(o) : fn_fail(FN_ENOMEM, "no memory for the profile");
     json_decref(o);
     return rc;

@@ -23,7 +23,8 @@ static int start(struct fn_run *r, struct fn_exec *exec, double rate, struct fn_
     rc = fn_loader_next(r->train_ring.loader, &f->data);
     if (rc)
         return rc;
-    r->figures.wait_s += fn_now() - f->begin;
+    f->wait_s = fn_now() - f->begin;
+    r->figures.wait_s += f->wait_s;
     if (r->state.step == 0)
         rc = fn_run_log_crops(r, f->data.images, (int)n);
     if (rc)
@@ -62,6 +63,19 @@ static void report_bad(const struct fn_run *r, const struct fn_flight *f, double
             bad, names, n > NAMED ? ", ..." : "");
 }
 
+/* How long the device stood still before a step, but for what the step waited for its images: it
+ * would have been queued that much earlier. */
+static int host_wait(struct fn_run *r, const struct fn_flight *f)
+{
+    double idle = 0;
+    int rc = FN_OK;
+    if (f->follows && r->be->idle)
+        rc = r->be->idle(r->dev, (int)(f->number % 4), &idle);
+    if (idle > f->wait_s)
+        r->figures.host_s += idle - f->wait_s;
+    return rc;
+}
+
 /* Read the losses of a step and let its images go. */
 static int finish(struct fn_run *r, const struct fn_flight *f, enum fn_why *why)
 {
@@ -69,6 +83,8 @@ static int finish(struct fn_run *r, const struct fn_flight *f, enum fn_why *why)
     int rc = r->be->losses_wait(r->dev, (int)(f->number % 4), losses);
     if (!rc)
         rc = r->be->batch_release(r->dev, f->data.slot, 1);
+    if (!rc)
+        rc = host_wait(r, f);
     if (rc)
         return rc;
     fn_step_losses(losses, &r->step);
@@ -99,8 +115,11 @@ int fn_run_ended(const struct fn_run *r, enum fn_why *why)
 int fn_run_batch(struct fn_run *r, struct fn_exec *exec, double rate, struct fn_flights *flights,
                  enum fn_why *why)
 {
-    int rc = start(r, exec, rate, &flights->flight[flights->ahead]);
+    struct fn_flight *next = &flights->flight[flights->ahead];
+    next->follows = flights->running;
+    int rc = start(r, exec, rate, next);
     flights->ahead += !rc;
+    flights->running = !rc;
     if (!rc && flights->ahead > r->lag) {
         rc = finish(r, &flights->flight[0], why);
         flights->flight[0] = flights->flight[1];
@@ -114,7 +133,7 @@ int fn_run_drain(struct fn_run *r, struct fn_flights *flights, enum fn_why *why)
     int rc = FN_OK;
     for (int i = 0; i < flights->ahead && !rc; i++)
         rc = finish(r, &flights->flight[i], why);
-    flights->ahead = 0;
+    flights->ahead = flights->running = 0;
     return rc;
 }
 

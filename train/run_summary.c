@@ -133,12 +133,17 @@ static int put_times(json_t *o, const struct fn_run *r)
 {
     const struct fn_run_figures *f = &r->figures;
     double train_s = f->all_train_s + f->train_s, wait_s = f->all_wait_s + f->wait_s;
+    double host_s = f->all_host_s + f->host_s;
     return put_real(o, "seconds", fn_now() - r->began) || put_real(o, "train_seconds", train_s) ||
            put_real(o, "validate_seconds", f->all_validate_s + f->validate_s) ||
            put_real(o, "evaluate_seconds", f->all_evaluate_s + f->evaluate_s) ||
            put_real(o, "save_seconds", f->all_save_s) ||
            put_real(o, "images_per_second", train_s > 0 ? (double)f->images / train_s : 0) ||
-           put_real(o, "data_wait", train_s > 0 ? wait_s / train_s : 0);
+           put_real(o, "data_wait", train_s > 0 ? wait_s / train_s : 0) ||
+           put_real(o, "host_wait",
+                    !r->be->idle  ? NAN
+                    : train_s > 0 ? host_s / train_s
+                                  : 0);
 }
 
 /* Where the page is, if one was written. */

@@ -234,6 +234,9 @@ static int record(struct fn_exec *x)
         else
             rc = be->record_end(dev, &t->recording);
     }
+    if (!rc && !t->said++)
+        fn_info("A step is one graph of %zu nodes from now on (kernels, copies, fills)",
+                fn_exec_recorded(x));
     if (!rc)
         return FN_OK;
     t->failed = 1;

@@ -271,7 +271,10 @@ static const struct fn_tool tool = {
     .synopsis = "--store DIR [options]\n--resume RUN [options]",
     .purpose = "Trains Inception-ResNet-v1 to embed faces. Everything needed to go on is saved "
                "after every epoch and at an interruption; a resumed run ends with the same bits.",
-    .epilog = "Ctrl-C finishes the batch, saves, and says how to go on; twice ends at once.\n"
+    .epilog = "Data-wait: share of the steps' time spent waiting for the loader (more\n"
+              "--nrof_preprocess_threads help). Host-wait, on a GPU: share in which it stood\n"
+              "still between two steps for another reason (a larger batch helps).\n\n"
+              "Ctrl-C finishes the batch, saves, and says how to go on; twice ends at once.\n"
               "Exit: 0 done, 1 failed, 2 misuse, 130 interrupted after saving.\n",
     .args = fn_train_args,
     .min_operands = 0,

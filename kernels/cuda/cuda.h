@@ -104,10 +104,12 @@ int fn_cuda_batch_use(struct fn_dev *dev, int slot);
 int fn_cuda_batch_release(struct fn_dev *dev, int slot, int wait);
 int fn_cuda_losses_post(struct fn_dev *dev, int slot);
 int fn_cuda_losses_wait(struct fn_dev *dev, int slot, double losses[FN_LOSS_COUNT]);
+int fn_cuda_idle(struct fn_dev *dev, int slot, double *seconds);
 int fn_cuda_record_begin(struct fn_dev *dev);
 int fn_cuda_record_end(struct fn_dev *dev, struct fn_recording **out);
 int fn_cuda_replay(struct fn_dev *dev, const struct fn_recording *recording);
 void fn_cuda_record_free(struct fn_recording **recording);
+size_t fn_cuda_record_nodes(const struct fn_recording *recording);
 
 /* Of the convolution library: convolutions (conv.c) and matrix products (fc.c). */
 int fn_cuda_conv_plan(struct fn_dev *dev, const struct fn_conv_shape *shape, int passes,

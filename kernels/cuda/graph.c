@@ -65,6 +65,11 @@ int fn_cuda_replay(struct fn_dev *dev, const struct fn_recording *recording)
     return FN_OK;
 }
 
+size_t fn_cuda_record_nodes(const struct fn_recording *recording)
+{
+    return recording->nodes;
+}
+
 void fn_cuda_record_free(struct fn_recording **recording)
 {
     struct fn_recording *r = *recording;

@@ -27,15 +27,24 @@ struct fn_cuda_slot {
     cudaEvent_t used;                  /* it is where the ops read: the slot's may be written */
 };
 
+/* A step as the device's clock sees it: its losses are posted; where it began, and the end of the
+ * step before it. NULL: unknown. */
+struct fn_cuda_step {
+    cudaEvent_t posted, begun, before;
+};
+
 struct fn_cuda_runtime {
     cudaStream_t compute, upload;
     struct fn_cuda_slot slot[FN_UPLOAD_SLOTS];
     struct fn_cuda_batch current;
-    cudaEvent_t posted[FN_CUDA_LOSS_SLOTS];
-    double *losses; /* pinned: (FN_CUDA_LOSS_SLOTS, FN_LOSS_COUNT) */
-    char *bounce;   /* pinned: what read and write pass through */
-    void *memory;   /* of the kernels: scratch, then state */
-    int recording;  /* between record_begin and record_end */
+    struct fn_cuda_step step[FN_CUDA_LOSS_SLOTS];
+    cudaEvent_t begun[FN_CUDA_LOSS_SLOTS]; /* steps, in turn: `compute` comes to a batch */
+    int turn, is_begun;                    /* of the step that is under way */
+    cudaEvent_t posted;                    /* the last step's */
+    double *losses;                        /* pinned: (FN_CUDA_LOSS_SLOTS, FN_LOSS_COUNT) */
+    char *bounce;                          /* pinned: what read and write pass through */
+    void *memory;                          /* of the kernels: scratch, then state */
+    int recording;                         /* between record_begin and record_end */
 };
 
 enum { FN_CUDA_BOUNCE = 4 << 20 /* bytes: large enough for PCIe's full speed */ };

@@ -5,11 +5,17 @@
 
 #include "kernels/cuda/runtime.h"
 
-static int make_event(cudaEvent_t *event)
+static int make_event(cudaEvent_t *event, unsigned timing)
 {
     /* A host that waits sleeps: its cores belong to the loader. */
-    CU(cudaEventCreateWithFlags(event, cudaEventDisableTiming | cudaEventBlockingSync));
+    CU(cudaEventCreateWithFlags(event, cudaEventBlockingSync | timing));
     return FN_OK;
+}
+
+static void free_event(cudaEvent_t event)
+{
+    if (event)
+        (void)cudaEventDestroy(event);
 }
 
 /* On a boundary of its own, as a device's memory would be. */
@@ -50,12 +56,15 @@ int fn_cuda_runtime_open(struct fn_dev *dev)
     CU(cudaStreamCreateWithFlags(&rt->upload, cudaStreamNonBlocking));
     dev->queue.stream = rt->compute;
     for (int i = 0; i < FN_UPLOAD_SLOTS && !rc; i++) {
-        rc = make_event(&rt->slot[i].uploaded);
+        rc = make_event(&rt->slot[i].uploaded, cudaEventDisableTiming);
         if (!rc)
-            rc = make_event(&rt->slot[i].used);
+            rc = make_event(&rt->slot[i].used, cudaEventDisableTiming);
     }
-    for (int i = 0; i < FN_CUDA_LOSS_SLOTS && !rc; i++)
-        rc = make_event(&rt->posted[i]);
+    for (int i = 0; i < FN_CUDA_LOSS_SLOTS && !rc; i++) {
+        rc = make_event(&rt->step[i].posted, 0);
+        if (!rc)
+            rc = make_event(&rt->begun[i], 0);
+    }
     return rc ? rc : make_memory(dev);
 }
 
@@ -72,14 +81,13 @@ void fn_cuda_runtime_close(struct fn_dev *dev)
     free_batch(dev, &rt->current);
     for (int i = 0; i < FN_UPLOAD_SLOTS; i++) {
         free_batch(dev, &rt->slot[i].batch);
-        if (rt->slot[i].uploaded)
-            (void)cudaEventDestroy(rt->slot[i].uploaded);
-        if (rt->slot[i].used)
-            (void)cudaEventDestroy(rt->slot[i].used);
+        free_event(rt->slot[i].uploaded);
+        free_event(rt->slot[i].used);
     }
-    for (int i = 0; i < FN_CUDA_LOSS_SLOTS; i++)
-        if (rt->posted[i])
-            (void)cudaEventDestroy(rt->posted[i]);
+    for (int i = 0; i < FN_CUDA_LOSS_SLOTS; i++) {
+        free_event(rt->step[i].posted);
+        free_event(rt->begun[i]);
+    }
     fn_cuda_free(dev, FN_MEM_DEVICE, rt->memory);
     fn_cuda_free(dev, FN_MEM_HOST, rt->losses);
     fn_cuda_free(dev, FN_MEM_HOST, rt->bounce);
@@ -158,6 +166,8 @@ int fn_cuda_batch_use(struct fn_dev *dev, int slot)
     struct fn_cuda_slot *s = &rt->slot[slot];
     assert(slot >= 0 && slot < FN_UPLOAD_SLOTS && s->batch.images);
     CU(cudaStreamWaitEvent(rt->compute, s->uploaded, 0));
+    CU(cudaEventRecord(rt->begun[rt->turn], rt->compute));
+    rt->is_begun = 1;
     CU(cudaMemcpyAsync(rt->current.images, s->batch.images, s->images_bytes,
                        cudaMemcpyDeviceToDevice, rt->compute));
     CU(cudaMemcpyAsync(rt->current.labels, s->batch.labels, s->labels_bytes,
@@ -185,13 +195,19 @@ int fn_cuda_batch_release(struct fn_dev *dev, int slot, int wait)
 int fn_cuda_losses_post(struct fn_dev *dev, int slot)
 {
     struct fn_cuda_runtime *rt = dev->runtime;
+    struct fn_cuda_step *step = &rt->step[slot];
     double *gathered = dev->queue.state->losses; /* an address on the device */
     const size_t bytes = FN_LOSS_COUNT * sizeof *gathered;
     assert(slot >= 0 && slot < FN_CUDA_LOSS_SLOTS);
     CU(cudaMemcpyAsync(rt->losses + (size_t)slot * FN_LOSS_COUNT, gathered, bytes,
                        cudaMemcpyDeviceToHost, rt->compute));
     CU(cudaMemsetAsync(gathered, 0, bytes, rt->compute));
-    CU(cudaEventRecord(rt->posted[slot], rt->compute));
+    CU(cudaEventRecord(step->posted, rt->compute));
+    step->begun = rt->is_begun ? rt->begun[rt->turn] : NULL;
+    step->before = rt->posted == step->posted ? NULL : rt->posted;
+    rt->posted = step->posted;
+    rt->turn = (rt->turn + rt->is_begun) % FN_CUDA_LOSS_SLOTS;
+    rt->is_begun = 0;
     return FN_OK;
 }
 
@@ -199,7 +215,20 @@ int fn_cuda_losses_wait(struct fn_dev *dev, int slot, double losses[FN_LOSS_COUN
 {
     const struct fn_cuda_runtime *rt = dev->runtime;
     assert(slot >= 0 && slot < FN_CUDA_LOSS_SLOTS);
-    CU(cudaEventSynchronize(rt->posted[slot]));
+    CU(cudaEventSynchronize(rt->step[slot].posted));
     memcpy(losses, rt->losses + (size_t)slot * FN_LOSS_COUNT, FN_LOSS_COUNT * sizeof *losses);
+    return FN_OK;
+}
+
+int fn_cuda_idle(struct fn_dev *dev, int slot, double *seconds)
+{
+    const struct fn_cuda_step *step = &dev->runtime->step[slot];
+    float ms;
+    *seconds = 0;
+    assert(slot >= 0 && slot < FN_CUDA_LOSS_SLOTS);
+    if (!step->begun || !step->before)
+        return FN_OK;
+    CU(cudaEventElapsedTime(&ms, step->before, step->begun));
+    *seconds = ms > 0 ? ms * 1e-3 : 0;
     return FN_OK;
 }

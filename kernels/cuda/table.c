@@ -66,5 +66,7 @@ const struct fn_backend fn_backend_cuda = {
     .record_end = fn_cuda_record_end,
     .replay = fn_cuda_replay,
     .record_free = fn_cuda_record_free,
+    .record_nodes = fn_cuda_record_nodes,
+    .idle = fn_cuda_idle,
     .distrust = fn_cuda_distrust,
 };

@@ -46,6 +46,21 @@ whole lazy order=1 "$@"
 whole copies order=2 "$@" --no_graph
 whole random order=3,seed=4 "$@" --nrof_preprocess_threads 3
 
+# A device that is done at once waits for the host; one that takes a minute a step does not.
+# waits OPTIONS LOW HIGH: the share, more than LOW, at most HIGH
+waits() {
+    rm -rf waits
+    expect 0 env FN_PRETEND="order=1,$1" fn-train --store db --model_def models.shrunken --image_size 80 --batch_size 4 \
+        --epoch_size 12 --max_nrof_epochs 1 --embedding_size 32 --logs_base_dir waits --models_base_dir waits --device cuda --json
+    says err "A step is one graph of "
+    says err "	Host-wait "
+    share=$(sed 's/.*"host_wait": \([0-9.e-]*\).*/\1/' out)
+    echo "$share $2 $3" | awk '{ exit !($1 > $2 && $1 <= $3) }' || { echo "FAILED: host-wait $share with $1"; exit 1; }
+    head -n 1 waits/*/epochs.tsv | grep -q "	host_wait$"
+}
+waits kernel_ns=0 0.02 1
+waits kernel_ns=100000000 -1 0
+
 # Lost after the first checkpoint, and while the second is being written or read.
 lost=0
 for at in 2000 2300 2500; do

@@ -17,7 +17,7 @@ set -- --store db --model_def models.shrunken --image_size 80 --batch_size 8 --e
 expect 0 fn-train "$@" --models_base_dir whole --json
 cp out summary
 for key in run logs step epoch images seconds train_seconds validate_seconds evaluate_seconds save_seconds images_per_second \
-    data_wait loss accuracy validation_loss validation_accuracy lfw_accuracy lfw_val best_lfw_accuracy best_lfw_step \
+    data_wait host_wait loss accuracy validation_loss validation_accuracy lfw_accuracy lfw_val best_lfw_accuracy best_lfw_step \
     bad_pictures skipped_steps saved; do says out "\"$key\""; done
 says out '"images": 168'
 says out '"skipped_steps": 0'

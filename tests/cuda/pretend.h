@@ -13,6 +13,9 @@
  *   - A capture records what depends on what; a launch of the graph runs it in any order that
  *     allows. Calls that are illegal while capturing are refused, and so are kernels and plans that
  *     were never run before (a GPU would load their code).
+ *   - Its clock has little to do with how long the host takes to do its work: a piece of work
+ *     begins when it was asked for, or when what it waits for has ended, and takes kernel_ns. So a
+ *     device as slow or as fast as one likes can be timed.
  *   - What is refused is a fault: a sentence on stderr, counted, and an error for the caller.
  *
  * Every call takes one lock: any thread may call. */
@@ -43,7 +46,9 @@ struct fn_pretend_options {
     uint64_t memory;      /* bytes of the device; 64 GiB */
     uint64_t fail_alloc;  /* the n-th allocation from now on finds no memory; 0: none */
     uint64_t lose_after;  /* the device is lost at the n-th launch from now on; 0: never */
-    uint64_t idle;        /* 1: kernels and convolutions take no time; nothing is computed */
+    uint64_t
+        idle; /* 1: kernels and convolutions are not computed; 2: batches are not copied, too */
+    uint64_t kernel_ns;  /* what the device's clock takes every kernel, convolution and copy for */
     uint64_t skip;       /* calls from this place (1 ..) do nothing; 0: none. See fn_pretend_site */
     uint64_t bad_engine; /* convolutions of this engine of cuDNN's come out wrong; 0: none */
     uint64_t real_dnn;   /* 1: descriptors and plans are cuDNN's own where it can be loaded */
@@ -81,8 +86,6 @@ const char *fn_pretend_fault(void);
 /* Where the memory behind a device pointer really is: for tests that look behind. NULL: it is not
  * the pretend device's. */
 void *fn_pretend_behind(const void *device);
-/* Where the memory behind all device pointers begins; NULL before the first allocation. */
-const char *fn_pretend_window(void);
 
 #ifdef __cplusplus
 }

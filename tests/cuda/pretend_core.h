@@ -58,6 +58,7 @@ struct fn_work {
     struct fn_work *next;
     fn_work_run *run;
     int is_copy;
+    double asked; /* seconds of the host's clock */
     /* wait, record */
     struct CUevent_st *event;
     uint64_t number; /* of the record that is waited for, or made */
@@ -87,6 +88,7 @@ struct CUstream_st {
     struct CUgraph_st *capture; /* NULL: not capturing */
     int origin;                 /* the capture began here */
     struct fn_front front;
+    double clock;   /* seconds: the end of the work that was done last */
     int gone, busy; /* busy: its piece of work is being done */
 };
 
@@ -127,6 +129,8 @@ struct CUevent_st {
     struct CUgraph_st *capture; /* recorded there last, not on a stream */
     struct fn_front front;
     int queries, gone;
+    int timed;
+    double at; /* seconds: where its last record that is done was made */
 };
 
 /* fn_launch's, for the stream that the job names. Known: this kernel has run before. */

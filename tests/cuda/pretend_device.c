@@ -34,6 +34,7 @@ static const struct option {
     {"fail_alloc", offsetof(struct fn_pretend_options, fail_alloc), 0},
     {"lose_after", offsetof(struct fn_pretend_options, lose_after), 0},
     {"idle", offsetof(struct fn_pretend_options, idle), 0},
+    {"kernel_ns", offsetof(struct fn_pretend_options, kernel_ns), 0},
     {"skip", offsetof(struct fn_pretend_options, skip), 0},
     {"bad_engine", offsetof(struct fn_pretend_options, bad_engine), 0},
     {"real_dnn", offsetof(struct fn_pretend_options, real_dnn), 0},

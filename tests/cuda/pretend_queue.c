@@ -4,6 +4,7 @@
 #include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "tests/cuda/pretend_core.h"
 
@@ -32,6 +33,13 @@ void fn_work_free(struct fn_work *work)
     free(work);
 }
 
+static double host_clock(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 static void run_record(struct fn_work *w)
 {
     if (w->number > w->event->done)
@@ -41,6 +49,20 @@ static void run_record(struct fn_work *w)
 static void run_wait(struct fn_work *w)
 {
     (void)w; /* what it waits for is done */
+}
+
+/* The device's clock goes on by a piece of work. */
+static void run_clock(struct CUstream_st *s, const struct fn_work *w)
+{
+    const int is_order = w->run == run_wait || w->run == run_record;
+    const double pieces = w->graph ? w->graph->count : !is_order;
+    if (s->clock < w->asked)
+        s->clock = w->asked;
+    if (w->run == run_wait && s->clock < w->event->at)
+        s->clock = w->event->at;
+    s->clock += pieces * 1e-9 * (double)fn_pretend.options.kernel_ns;
+    if (w->run == run_record)
+        w->event->at = s->clock;
 }
 
 static int is_blocked(const struct fn_work *w)
@@ -63,6 +85,7 @@ static int step(struct CUstream_st *s, int force)
     if (!s->head)
         s->tail = &s->head;
     s->busy = 1;
+    run_clock(s, w);
     w->run(w);
     s->busy = 0;
     fn_pretend.counts.run++;
@@ -176,6 +199,7 @@ cudaError_t fn_work_add(cudaStream_t s, struct fn_work *work)
         fn_graph_add(s, work);
         return cudaSuccess;
     }
+    work->asked = host_clock();
     *s->tail = work;
     s->tail = &work->next;
     progress();
@@ -264,9 +288,9 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned flags)
 {
     cudaError_t error = fn_pretend_enter();
     struct CUevent_st *e = error ? NULL : calloc(1, sizeof *e);
-    (void)flags;
     *out = e;
     if (e) {
+        e->timed = !(flags & cudaEventDisableTiming);
         e->next = events;
         events = e;
     } else if (!error) {
@@ -345,4 +369,22 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event)
     if (FN_PRETEND_SKIPS("cudaEventSynchronize"))
         return fn_pretend_leave(error);
     return fn_pretend_leave(error ? error : finish_event(event, event->queued));
+}
+
+cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t to)
+{
+    cudaError_t error = fn_pretend_enter();
+    *ms = 0;
+    if (!error)
+        error = event_ready(from, "cudaEventElapsedTime");
+    if (!error)
+        error = event_ready(to, "cudaEventElapsedTime");
+    if (!error && (!from->timed || !to->timed || !from->queued || !to->queued))
+        error = fn_pretend_refuse(cudaErrorInvalidResourceHandle,
+                                  "the time of an event that has none, or was not recorded");
+    if (!error && (from->done < from->queued || to->done < to->queued))
+        error = cudaErrorNotReady;
+    if (!error)
+        *ms = (float)(1e3 * (to->at - from->at));
+    return fn_pretend_leave(error);
 }

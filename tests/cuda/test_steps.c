@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Training steps of the shrunken network on the pretend GPU, with uploads beside them: the same
  * bits in every order of work, recorded or not; near ref; nothing allocated and nobody waited for
- * in a step; and every wait and every event of the backend is needed: without any one of them some
- * order gives other bits. */
+ * in a step; every wait and every event of the backend is needed: without any one of them some
+ * order gives other bits, or the time that a device stands still is not known; which is long where
+ * the host is late, and nothing where the device is. */
 #include <math.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "base/rng.h"
 #include "tests/cuda/pretend.h"
@@ -54,11 +56,12 @@ static void draw(const struct rig *r, uint64_t step)
 }
 
 static int image_size = SIZE;
+static long pause_ns; /* of the host, between two steps */
 
 /* What a run left behind. */
 struct result {
     int rc;
-    double curve[STEPS];
+    double curve[STEPS], idle[STEPS];    /* loss; seconds that the device stood still before */
     uint64_t bits;                       /* of all losses and weights */
     uint64_t allocations, waits, graphs; /* from the fourth step on */
     uint64_t faults, places;             /* places: known before memory was freed */
@@ -89,7 +92,9 @@ static int one_step(struct rig *r, const struct fn_step_options *o, uint64_t t)
 {
     const struct fn_step step = {.seed = 7, .step = t, .lr = 0.02, .t = t + 1};
     const struct fn_backend *be = r->be;
+    const struct timespec pause = {0, pause_ns};
     draw(r, t);
+    nanosleep(&pause, NULL);
     int rc = be->batch_upload(r->dev, 0, r->images, N * r->image_bytes, r->labels, N,
                               &r->dev_images, &r->dev_labels);
     if (!rc)
@@ -111,7 +116,7 @@ static int losses_of(struct rig *r, uint64_t t, const struct fn_step_options *o,
     const int rc = r->be->losses_wait(r->dev, (int)(t % 4), losses);
     out->curve[t] = fn_step_total(losses, o);
     add_bits(&out->bits, losses, sizeof losses);
-    return rc;
+    return rc || !r->be->idle ? rc : r->be->idle(r->dev, (int)(t % 4), &out->idle[t]);
 }
 
 static void train(const char *backend, int precision, int record, int steps, struct result *out)
@@ -235,14 +240,41 @@ static void test_every_place_is_needed(void **state)
                noticed ? "noticed" : "NOT noticed");
         missed += !noticed;
     }
-    assert_int_equal(right.places, 10);
+    assert_int_equal(right.places, 11);
     assert_int_equal(missed, 0);
+}
+
+/* A device that is done at once stands still for as long as the host pauses; one that takes seconds
+ * for a step never does. */
+static void test_idle(void **state)
+{
+    static const long pause = 30000000;
+    (void)state;
+    image_size = SIZE;
+    for (int slow = 0; slow < 2; slow++)
+        for (int order = 0; order < ORDERS; order++) {
+            struct fn_pretend_options o;
+            struct result r;
+            o = fn_pretend_defaults();
+            o.order = (uint64_t)(order < FN_PRETEND_RANDOM ? order : FN_PRETEND_RANDOM);
+            o.idle = 1;
+            o.kernel_ns = slow ? 100000000 : 0;
+            fn_pretend_set(&o);
+            pause_ns = pause;
+            train("cuda", FN_FP32, order % 2, SHORT, &r);
+            pause_ns = 0;
+            assert_int_equal(r.rc, FN_OK);
+            assert_true(r.idle[0] == 0);
+            for (int t = 1; t < SHORT; t++)
+                assert_true(slow ? r.idle[t] == 0 : r.idle[t] > 0.9e-9 * (double)pause);
+        }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_place_is_needed), /* before any place of freeing is known */
+        cmocka_unit_test(test_idle),
         cmocka_unit_test(test_learns),
         cmocka_unit_test(test_same_bits),
     };
