@@ -36,7 +36,6 @@ struct fiber {
 
 struct fn_emu_place fn_emu;
 int (*fn_emu_submit)(const struct fn_emu_job *job);
-void (*fn_emu_watch)(const struct fn_emu_job *job, uint64_t block);
 
 static struct fn_emu_counts counted;
 static int order;
@@ -101,7 +100,7 @@ static void arrange(int *list, int count)
         list[count - 1 - i] = list[i];
         list[i] = other;
     }
-    for (int i = count - 1; order > 1 && i > 0; i--) {
+    for (int i = count - 1; order > 2 && i > 0; i--) {
         int k = (int)(next_random() % (unsigned)(i + 1)), other = list[k];
         list[k] = list[i];
         list[i] = other;
@@ -315,7 +314,7 @@ static void free_shared(unsigned char *data, size_t bytes)
 static int next_ready(void)
 {
     int at = order == 0 ? 0 : ready_count - 1;
-    if (order > 1)
+    if (order > 2)
         at = (int)(next_random() % (unsigned)ready_count);
     const int thread = ready[at];
     ready_count--;
@@ -383,14 +382,12 @@ void fn_emu_run(const struct fn_emu_job *job)
     counted.blocks += count;
     counted.threads += count * in_block;
     /* A stride that shares no factor with the count visits every block once. */
-    const uint64_t stride = order > 1 && count % 7919 ? 7919 : 1;
+    const uint64_t stride = order > 2 && count % 7919 ? 7919 : 1;
     for (uint64_t i = 0; i < count; i++) {
         uint64_t b = order == 1 ? count - 1 - i : i * stride % count;
         fn_emu.block.x = (unsigned)(b % blocks.x);
         fn_emu.block.y = (unsigned)(b / blocks.x % blocks.y);
         fn_emu.block.z = (unsigned)(b / blocks.x / blocks.y);
-        if (fn_emu_watch)
-            fn_emu_watch(job, i);
         run_block();
     }
 }

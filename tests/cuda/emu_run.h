@@ -24,7 +24,8 @@ struct fn_emu_place {
 extern struct fn_emu_place fn_emu;
 
 /* Order of blocks, of threads after every meeting, and of who goes on: 0 ascending and in turn; 1
- * descending, those that met last first; others shuffled, with that number as the seed. Results
+ * those that met last first, the lowest of them before the others, and blocks descending; 2 the
+ * same, the highest first; others shuffled, with that number as the seed. Results
  * that differ between orders are a race. What it cannot show: blocks run one after the other, so a
  * block that reads what another has not yet made visible (a missing __threadfence) is not noticed.
  */
@@ -55,11 +56,7 @@ struct fn_emu_job {
     int count;
     struct fn_emu_size blocks, threads;
     struct CUstream_st *stream;
-    const char *file, *text; /* source of the launch: __FILE__, and its arguments as written */
 };
-
-/* Told before each block, 0 .., of a kernel that runs; NULL: nobody is. */
-extern void (*fn_emu_watch)(const struct fn_emu_job *job, uint64_t block);
 
 /* 0; 9 (cudaErrorInvalidConfiguration) for a grid or block that no device takes. Runs it at once,
  * or hands it to fn_emu_submit, which calls fn_emu_run when its time has come. */

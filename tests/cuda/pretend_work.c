@@ -7,9 +7,13 @@
 
 /* ---- copies and fills ---- */
 
+/* As large as images are: losses and scalars are copied even by a device that is idle. */
+#define BATCH_BYTES ((size_t)64 << 10)
+
 static void run_copy(struct fn_work *w)
 {
-    memcpy(w->to, w->from, w->bytes);
+    if (fn_pretend.options.idle < 2 || w->bytes < BATCH_BYTES)
+        memcpy(w->to, w->from, w->bytes);
 }
 
 static void run_fill(struct fn_work *w)
@@ -107,9 +111,9 @@ static void run_kernel(struct fn_work *w)
     if (fn_pretend.options.idle)
         return;
     if (fn_pretend.options.order == FN_PRETEND_RANDOM)
-        fn_emu_order(2 + (int)(fn_pretend_random() % 1024));
+        fn_emu_order(FN_PRETEND_RANDOM + (int)(fn_pretend_random() % 1024));
     else
-        fn_emu_order(fn_pretend.options.order == FN_PRETEND_LAZY);
+        fn_emu_order((int)fn_pretend.options.order);
     fn_emu_run(&w->job);
 }
 

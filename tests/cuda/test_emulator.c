@@ -10,7 +10,7 @@
 #include "tests/cuda/seeded.h"
 #include "tests/test.h"
 
-enum { ORDERS = 4, OUT = FN_SEEDED_BLOCKS + 1, IN = FN_SEEDED_BLOCKS * FN_SEEDED_THREADS };
+enum { ORDERS = 5, OUT = FN_SEEDED_BLOCKS + 1, IN = FN_SEEDED_BLOCKS * FN_SEEDED_THREADS };
 
 static const char *const names[FN_SEEDED_COUNT] = {
     "nothing",
