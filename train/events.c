@@ -18,7 +18,8 @@
 
 struct fn_events {
     struct fn_append *file;
-    struct fn_proto value, event, record; /* reused */
+    /* Reused, so that a step allocates nothing: a part of a value or event, the value, ... */
+    struct fn_proto part, value, summary, event, record;
 };
 
 static double wall_time(void)
@@ -89,7 +90,8 @@ static int append_event(struct fn_events *e)
     e->record.bytes = 0;
     fn_proto_frame(&e->record, &e->event);
     int failed = e->record.failed;
-    e->value.failed = e->event.failed = e->record.failed = 0;
+    e->part.bytes = e->value.bytes = e->summary.bytes = 0;
+    e->part.failed = e->value.failed = e->summary.failed = e->event.failed = e->record.failed = 0;
     if (failed)
         return fn_fail(FN_ENOMEM, "no memory for an event");
     return fn_append_entry(e->file, e->record.data, e->record.bytes);
@@ -138,13 +140,10 @@ int fn_events_open(struct fn_events **events, const char *folder, int64_t resume
 /* e->value holds the fields of a Value but its tag. */
 static int append_value(struct fn_events *e, const char *tag, int64_t x)
 {
-    struct fn_proto summary = {0};
     fn_proto_bytes(&e->value, 1, tag, strlen(tag));
-    fn_proto_message(&summary, 1, &e->value);
+    fn_proto_message(&e->summary, 1, &e->value);
     begin_event(e, x);
-    fn_proto_message(&e->event, 5, &summary);
-    fn_proto_free(&summary);
-    e->value.bytes = 0;
+    fn_proto_message(&e->event, 5, &e->summary);
     return append_event(e);
 }
 
@@ -157,33 +156,27 @@ int fn_events_scalar(struct fn_events *events, const char *tag, int64_t x, doubl
 int fn_events_histogram(struct fn_events *events, const char *tag, int64_t x,
                         const struct fn_histogram *h)
 {
-    struct fn_proto histo = {0};
-    fn_proto_histogram(&histo, h);
-    fn_proto_message(&events->value, 5, &histo);
-    fn_proto_free(&histo);
+    fn_proto_histogram(&events->part, h);
+    fn_proto_message(&events->value, 5, &events->part);
     return append_value(events, tag, x);
 }
 
 int fn_events_image(struct fn_events *events, const char *tag, int64_t x, int w, int h,
                     const void *png, size_t bytes)
 {
-    struct fn_proto image = {0};
-    fn_proto_int(&image, 1, h);
-    fn_proto_int(&image, 2, w);
-    fn_proto_int(&image, 3, 3); /* RGB */
-    fn_proto_bytes(&image, 4, png, bytes);
-    fn_proto_message(&events->value, 4, &image);
-    fn_proto_free(&image);
+    fn_proto_int(&events->part, 1, h);
+    fn_proto_int(&events->part, 2, w);
+    fn_proto_int(&events->part, 3, 3); /* RGB */
+    fn_proto_bytes(&events->part, 4, png, bytes);
+    fn_proto_message(&events->value, 4, &events->part);
     return append_value(events, tag, x);
 }
 
 int fn_events_checkpoint(struct fn_events *events, int64_t step)
 {
-    struct fn_proto session = {0};
-    fn_proto_int(&session, 1, 3);
+    fn_proto_int(&events->part, 1, 3);
     begin_event(events, step);
-    fn_proto_message(&events->event, 7, &session);
-    fn_proto_free(&session);
+    fn_proto_message(&events->event, 7, &events->part);
     int rc = append_event(events);
     int sync = fn_append_sync(events->file);
     return rc != FN_OK ? rc : sync;
@@ -200,7 +193,9 @@ int fn_events_close(struct fn_events **events)
     if (!e)
         return FN_OK;
     int rc = fn_append_close(&e->file);
+    fn_proto_free(&e->part);
     fn_proto_free(&e->value);
+    fn_proto_free(&e->summary);
     fn_proto_free(&e->event);
     fn_proto_free(&e->record);
     free(e);
