@@ -124,6 +124,59 @@ static void run_conv(struct fn_probe *p, int variant)
     p->be->conv_free(&plan);
 }
 
+/* The weights of a model: a step of the optimizer with a gradient that a convolution left, then the
+ * convolution again. Where the device keeps narrow copies beside the arenas, these are used. */
+static void run_trained(struct fn_probe *p, int unused)
+{
+    const struct fn_conv_shape *s = &shapes[1][p->large];
+    const struct fn_update rule = {FN_ADAGRAD, 0, 0};
+    const struct fn_tensor x = fn_probe_map(p, s->n, s->h, s->w, s->cin, 1);
+    const struct fn_tensor y = fn_probe_map(p, s->n, s->h, s->w, s->cout, 2);
+    struct fn_conv *plan = NULL;
+    size_t workspace = 0, bytes = 0;
+    (void)unused;
+    if (!p->rc)
+        p->rc = p->be->conv_plan(p->dev, s, FN_FORWARD | FN_BACKWARD_WEIGHTS, &plan, &workspace);
+    if (p->rc)
+        return;
+    const size_t count = p->be->conv_weights(plan);
+    const struct fn_param_group group = {.count = count, .conv = 1};
+    const struct fn_params params = {.trained = count,
+                                     .total = count,
+                                     .groups = &group,
+                                     .group_count = 1,
+                                     .w = fn_probe_vector(p, count, 3, 0, 0),
+                                     .grad = fn_probe_vector(p, count, 4, 0, 0),
+                                     .slot1 = fn_probe_vector(p, count, 5, 0, 0.1),
+                                     .slot2 = fn_probe_vector(p, count, 6, 0, 0)};
+    fn_probe_workspace(p, workspace);
+    if (!p->rc && p->be->shadow_bytes)
+        bytes = p->be->shadow_bytes(p->dev, &params, 1);
+    void *shadow = bytes ? fn_probe_memory(p, bytes, FN_MEM_DEVICE) : NULL;
+    if (!p->rc && shadow)
+        p->rc = p->be->zero(p->dev, shadow, bytes);
+    if (!p->rc && shadow)
+        p->rc = p->be->shadow_bind(p->dev, &params, shadow);
+    fn_probe_step(p);
+    if (!p->rc)
+        import_weights(p, plan, s, params.w);
+    if (!p->rc)
+        p->rc = p->be->conv_backward(p->dev, plan, &x, params.w, &y, NULL, 0, params.grad);
+    if (!p->rc)
+        p->rc = p->be->update(p->dev, &params, &rule);
+    FN_PROBE_RUN(p, fn_probe_bytes(p, &x) + fn_probe_bytes(p, &y), 0,
+                 p->be->conv_forward(p->dev, plan, &x, params.w, &y, NULL));
+    fn_probe_keep(p, &y);
+    keep_weights(p, plan, s, params.w);
+    if (shadow) {
+        const int rc = p->be->shadow_bind(p->dev, &params, NULL);
+        p->rc = p->rc ? p->rc : rc;
+    }
+    if (p->blocks && p->rc == FN_OK)
+        p->rc = p->be->sync(p->dev);
+    p->be->conv_free(&plan);
+}
+
 /* ---- batch norm, residual blocks ------------------------------------------------------------ */
 
 static void run_bn(struct fn_probe *p, int backward)
@@ -260,6 +313,7 @@ const struct fn_probe_case fn_probe_layers[] = {
     CONV("3x3", 1),
     CONV("1x1", 2),
     CONV("1x7", 3),
+    {"conv after an update", run_trained, 0, 1},
     {"batch norm", run_bn, 0, 0},
     {"batch norm backward", run_bn, 1, 0},
     {"residual", run_residual, 0, 0},

@@ -156,6 +156,37 @@ static void run_combine(struct fn_probe *p, int unused)
     fn_probe_keep_vector(p, y, count);
 }
 
+/* What the optimizer's state begins with. */
+static void run_init(struct fn_probe *p, int optimizer)
+{
+    struct arenas a;
+    make_arenas(p, &a);
+    FN_PROBE_RUN(p, (double)a.params.trained * sizeof(float) * 2, 0,
+                 p->be->update_init(p->dev, &a.params, optimizer));
+    keep_arenas(p, &a);
+}
+
+/* There and back, with zeros in the middle. */
+static void run_copies(struct fn_probe *p, int unused)
+{
+    enum { COUNT = 4099, FIRST = 1000, ZEROS = 64 };
+    float host[COUNT], back[COUNT] = {0};
+    double wide[COUNT];
+    char *device = fn_probe_memory(p, sizeof host, FN_MEM_DEVICE);
+    (void)unused;
+    for (size_t i = 0; i < COUNT; i++)
+        host[i] = (float)fn_probe_random(1, i);
+    FN_PROBE_RUN(p, sizeof host, 0, p->be->write(p->dev, device, host, sizeof host));
+    if (!p->rc)
+        p->rc = p->be->zero(p->dev, device + FIRST * sizeof *host, ZEROS * sizeof *host);
+    if (!p->rc)
+        p->rc = p->be->read(p->dev, device, back, sizeof back);
+    for (size_t i = 0; i < COUNT; i++)
+        wide[i] = back[i];
+    if (!p->rc)
+        fn_probe_keep_host(p, wide, COUNT);
+}
+
 /* A gradient with a bad value among many good ones: found, and nothing is changed. */
 static void run_finite(struct fn_probe *p, int bad)
 {
@@ -249,6 +280,9 @@ const struct fn_probe_case fn_probe_losses[] = {
     {"ADAM", run_update, FN_ADAM, 0},
     {"RMSPROP", run_update, FN_RMSPROP, 0},
     {"MOM", run_update, FN_MOM, 0},
+    {"start of ADAGRAD", run_init, FN_ADAGRAD, 0},
+    {"start of RMSPROP", run_init, FN_RMSPROP, 0},
+    {"copies", run_copies, 0, 0},
     {"clipped gradient", run_clip, 0, 0},
     {"weighted sum", run_combine, 0, 0},
     {"moving statistics", run_moving, 0, 0},

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The self-test: the backends that are here pass it; a device on which any op does nothing, or
- * convolutions are wrong until their algorithm was changed twice, is found out. */
+ * convolutions are wrong until their algorithm was changed twice, is found out. Every slot of the
+ * table is called by it. */
 #include <math.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "kernels/selftest.h"
 #include "tests/test.h"
@@ -96,6 +99,10 @@ static void test_ops_that_do_nothing(void **state)
         OP(center_update),
         OP(norm_loss),
         OP(triplet_loss),
+        OP(distances),
+        OP(update_init),
+        OP(write),
+        OP(read),
         OP(check_finite),
         OP(update),
         OP(update_moving),
@@ -119,6 +126,76 @@ static void test_ops_that_do_nothing(void **state)
         assert_non_null(strstr(fn_err_text(rc), "do not train on it"));
         assert_non_null(strstr(fn_err_text(rc), rows[count - 1].op));
     }
+}
+
+enum { CALLED = 77 };
+
+static void called(void)
+{
+    _exit(CALLED);
+}
+
+/* Whether the self-test calls the slot at this place of the table, in a process of its own. */
+static int is_called(const struct fn_backend *be, const struct fn_dev_options *o, size_t at)
+{
+    void (*const trap)(void) = called;
+    struct fn_selftest_row rows[FN_SELFTEST_ROWS];
+    struct fn_backend trapped = *be;
+    size_t count;
+    int status = 0;
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        struct fn_dev *dev;
+        if (be->open(&dev, o))
+            _exit(1);
+        memcpy((char *)&trapped + at, &trap, sizeof trap);
+        _exit(fn_selftest(&trapped, dev, o, 0, rows, &count) ? 1 : 0);
+    }
+    assert_true(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status));
+    assert_true(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == CALLED);
+    return WEXITSTATUS(status) == CALLED;
+}
+
+/* A slot that is added to the table must be added to the self-test, or to the few here. Those that
+ * ref does not have are looked for where FN_TEST_BACKENDS says that there is one that has. */
+static void test_every_slot(void **state)
+{
+    static const size_t others[] = {
+        offsetof(struct fn_backend, open),         /* whoever calls the self-test opens, */
+        offsetof(struct fn_backend, close),        /* and closes */
+        offsetof(struct fn_backend, record_nodes), /* figures for a person */
+        offsetof(struct fn_backend, idle),
+    };
+    const char *named = getenv("FN_TEST_BACKENDS");
+    const struct fn_dev_options o = {.threads = 1, .precision = named ? FN_BF16 : FN_FP32};
+    const struct fn_backend *be = &fn_backend_ref;
+    struct fn_dev *dev;
+    int slots = 0, missed = 0;
+    (void)state;
+    if (named) {
+        assert_ok(fn_backend_open(named, &o, &be, &dev, NULL));
+        be->close(&dev);
+    }
+    for (size_t at = offsetof(struct fn_backend, open); at < sizeof *be;
+         at += sizeof(void (*)(void))) {
+        void (*slot)(void), (*of_ref)(void);
+        int is_other = 0;
+        memcpy(&slot, (const char *)be + at, sizeof slot);
+        memcpy(&of_ref, (const char *)&fn_backend_ref + at, sizeof of_ref);
+        for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+            is_other |= others[i] == at;
+        if (!slot || is_other || (named && of_ref))
+            continue;
+        slots++;
+        if (!is_called(be, &o, at)) {
+            printf("slot %zu of the table is not called\n", at / sizeof slot);
+            missed++;
+        }
+    }
+    printf("%d slots of %s's table are called\n", slots - missed, be->name);
+    assert_int_equal(missed, 0);
+    assert_true(slots >= (named ? 7 : 45));
 }
 
 static int forward(struct fn_dev *dev, const struct fn_conv *plan, const struct fn_tensor *x,
@@ -183,9 +260,8 @@ static void test_op_that_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_passes),
-        cmocka_unit_test(test_ops_that_do_nothing),
-        cmocka_unit_test(test_next_algorithm),
+        cmocka_unit_test(test_passes),        cmocka_unit_test(test_ops_that_do_nothing),
+        cmocka_unit_test(test_every_slot),    cmocka_unit_test(test_next_algorithm),
         cmocka_unit_test(test_op_that_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
