@@ -64,8 +64,12 @@ int fn_module_load(const char *variable, const char *file, const struct fn_backe
     if (rc)
         return rc;
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!library)
-        return fn_fail(FN_EUNSUPPORTED, "%s cannot be loaded: %s", path, dlerror());
+    if (!library) {
+        const char *why = dlerror();
+        const int is_missing = strstr(why, "cannot open shared object file") != NULL;
+        return fn_fail(FN_EUNSUPPORTED, "%s cannot be loaded: %s%s", path, why,
+                       is_missing ? " (install it, or name its folder in LD_LIBRARY_PATH)" : "");
+    }
     const struct fn_module *m = dlsym(library, FN_MODULE_SYMBOL);
     rc = m ? check(m, path)
            : fn_fail(FN_EVERSION, "%s is not a module of this program: it has no %s", path,
