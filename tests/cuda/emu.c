@@ -36,6 +36,7 @@ struct fiber {
 
 struct fn_emu_place fn_emu;
 int (*fn_emu_submit)(const struct fn_emu_job *job);
+void (*fn_emu_watch)(const struct fn_emu_job *job, uint64_t block);
 
 static struct fn_emu_counts counted;
 static int order;
@@ -388,6 +389,8 @@ void fn_emu_run(const struct fn_emu_job *job)
         fn_emu.block.x = (unsigned)(b % blocks.x);
         fn_emu.block.y = (unsigned)(b / blocks.x % blocks.y);
         fn_emu.block.z = (unsigned)(b / blocks.x / blocks.y);
+        if (fn_emu_watch)
+            fn_emu_watch(job, i);
         run_block();
     }
 }

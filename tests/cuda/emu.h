@@ -150,9 +150,12 @@ template <class... P> struct fn_emu_caller {
     }
 };
 
+#define fn_launch(...) fn_launch_from(__FILE__, #__VA_ARGS__, __VA_ARGS__)
+
 template <class... P>
-static inline int fn_launch(void (*kernel)(P...), dim3 grid, dim3 block, struct CUstream_st *stream,
-                            typename fn_same<P>::type... argument)
+static inline int fn_launch_from(const char *file, const char *text, void (*kernel)(P...),
+                                 dim3 grid, dim3 block, struct CUstream_st *stream,
+                                 typename fn_same<P>::type... argument)
 {
     void *arguments[] = {const_cast<void *>(static_cast<const void *>(&argument))...};
     const size_t bytes[] = {sizeof argument...};
@@ -163,7 +166,9 @@ static inline int fn_launch(void (*kernel)(P...), dim3 grid, dim3 block, struct 
                             (int)sizeof...(P),
                             {grid.x, grid.y, grid.z},
                             {block.x, block.y, block.z},
-                            stream};
+                            stream,
+                            file,
+                            text};
     return fn_emu_launch(&job);
 }
 #endif

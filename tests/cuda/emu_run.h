@@ -56,7 +56,11 @@ struct fn_emu_job {
     int count;
     struct fn_emu_size blocks, threads;
     struct CUstream_st *stream;
+    const char *file, *text; /* source of the launch: __FILE__, and its arguments as written */
 };
+
+/* Told before each block, 0 .., of a kernel that runs; NULL: nobody is. */
+extern void (*fn_emu_watch)(const struct fn_emu_job *job, uint64_t block);
 
 /* 0; 9 (cudaErrorInvalidConfiguration) for a grid or block that no device takes. Runs it at once,
  * or hands it to fn_emu_submit, which calls fn_emu_run when its time has come. */

@@ -86,6 +86,8 @@ const char *fn_pretend_fault(void);
 /* Where the memory behind a device pointer really is: for tests that look behind. NULL: it is not
  * the pretend device's. */
 void *fn_pretend_behind(const void *device);
+/* Where the memory behind all device pointers begins; NULL before the first allocation. */
+const char *fn_pretend_window(void);
 
 #ifdef __cplusplus
 }

@@ -216,6 +216,12 @@ void *fn_pretend_behind(const void *device)
     return fn_pretend_memory(FN_PRETEND_DEVICE, device, 0);
 }
 
+const char *fn_pretend_window(void)
+{
+    const char *at = windows[FN_PRETEND_DEVICE].at;
+    return at ? at + APART : NULL;
+}
+
 /* Whether the host has something mapped there. Programs, heaps and stacks lie high: small numbers,
  * and pairs of them, are none of it. */
 static int is_mapped(uint64_t word)
