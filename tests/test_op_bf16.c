@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The cpu backend in bf16: layers and convolutions against ref64, what a number is rounded to, and
- * what is refused.
- * ctest labels: threads */
+ * what is refused. */
 #include "tests/op_narrow.h"
 
 static int have_bf16(void)

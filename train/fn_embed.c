@@ -23,7 +23,8 @@ struct options {
     int flip;
 };
 
-static struct options o = {.infer = {.device = "auto", .batch = 32, .workers = 1}};
+static struct options o = {
+    .infer = {.device = "auto", .precision = "fp32", .batch = 32, .workers = 1}};
 
 static struct fn_arg args[] = {
     FN_INFER_ARGS(&o.infer),

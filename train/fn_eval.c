@@ -20,9 +20,10 @@ struct options {
     int flip, subtract_mean;
 };
 
-static struct options o = {.pairs = "data/pairs.txt", /* as in validate_on_lfw of the original */
-                           .infer = {.device = "auto", .batch = 100, .workers = 1},
-                           .folds = 10};
+static struct options o = {
+    .pairs = "data/pairs.txt", /* as in validate_on_lfw of the original */
+    .infer = {.device = "auto", .precision = "fp32", .batch = 100, .workers = 1},
+    .folds = 10};
 
 static int typed_count;
 static char **typed; /* the process' own words */

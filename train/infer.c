@@ -9,14 +9,15 @@
 
 static int open_device(struct fn_infer *f, const struct fn_infer_options *o)
 {
-    const struct fn_dev_options dev = {.threads = o->threads, .precision = FN_FP32};
+    const struct fn_dev_options dev = {.threads = o->threads, .precision = o->precision};
     const char *why = NULL;
     int rc = fn_backend_open(o->device, &dev, &f->be, &f->dev, &why);
     if (rc)
         return rc;
     if (why)
         fn_verbose("%s", why);
-    fn_info("Device: %s (%s)", f->be->name, f->be->info(f->dev)->device);
+    fn_info("Device: %s (%s), %s", f->be->name, f->be->info(f->dev)->device,
+            o->precision == FN_BF16 ? "bf16" : "fp32");
     return FN_OK;
 }
 

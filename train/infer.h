@@ -24,6 +24,7 @@ struct fn_infer_options {
     const char *model; /* file, checkpoint or run */
     int ema;
     const char *device; /* "auto", "cpu", "ref" */
+    int precision;      /* enum fn_precision */
     int threads, batch;
     struct fn_preprocessing told;
 };

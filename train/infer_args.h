@@ -11,7 +11,7 @@ extern "C" {
 #endif
 
 struct fn_infer_args {
-    const char *model, *device;
+    const char *model, *device, *precision;
     int64_t image_size, batch, workers; /* batch: under a name of the tool's own */
     int fixed, ema;
 };
@@ -33,6 +33,11 @@ struct fn_infer_args {
          .value = &(a)->device,                                                                    \
          .choices = fn_infer_devices,                                                              \
          .help = "what computes; auto takes the best there is"},                                   \
+        {.name = "precision",                                                                      \
+         .kind = FN_ARG_CHOICE,                                                                    \
+         .value = &(a)->precision,                                                                 \
+         .choices = fn_infer_precisions,                                                           \
+         .help = "of activations; bf16 where the device has it"},                                  \
         {.name = "image_size",                                                                     \
          .kind = FN_ARG_INT,                                                                       \
          .value = &(a)->image_size,                                                                \
@@ -49,7 +54,7 @@ struct fn_infer_args {
         .max = 1024, .help = "threads that read and decode pictures"                               \
     }
 #define FN_INFER_FIXED "use_fixed_image_standardization"
-extern const char *const fn_infer_devices[];
+extern const char *const fn_infer_devices[], *const fn_infer_precisions[];
 
 /* table: that of the tool, parsed. */
 struct fn_infer_options fn_infer_args_options(const struct fn_infer_args *args,

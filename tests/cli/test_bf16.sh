@@ -1,5 +1,5 @@
 # fn-train in bf16 on a processor: refused with a reason where it cannot be; elsewhere said, resumed with the same bits
-# (batches in parts, clipped gradients), and not resumed in fp32.
+# (batches in parts, clipped gradients), and not resumed in fp32. fn-embed: nearly what fp32 gives.
 . "$TOOLS"
 fn-train --selftest --device cpu >/dev/null 2>err || { grep -q "no device cpu" err && skip "built without oneDNN"; }
 expect 0 draw-faces --tsv faces.tsv --people 6 --images 8 --size 118
@@ -30,3 +30,21 @@ expect 0 fn-train --resume cut/* --max_steps 0 --threads 1
 for file in model state; do
     cmp whole/*/checkpoint-00000004/$file.safetensors cut/*/checkpoint-00000004/$file.safetensors
 done
+
+# ---- embeddings ----
+command -v python3 >/dev/null || skip "no python3"
+for precision in fp32 bf16; do
+    expect 0 fn-embed --model whole/* --store db -o $precision.npy --precision $precision --threads 1 --device cpu
+    says err "), $precision"
+done
+python3 - <<'END'
+import struct
+def rows(name):
+    data = open(name, 'rb').read()
+    body = data[10 + struct.unpack('<H', data[8:10])[0]:]
+    return list(struct.iter_unpack('<32f', body))
+a, b = rows('fp32.npy'), rows('bf16.npy')
+least = min(sum(x * y for x, y in zip(p, q)) for p, q in zip(a, b))
+print('embeddings of %d pictures: least cosine of bf16 with fp32 %.5f' % (len(a), least))
+assert len(a) == len(b) == 48 and a != b and 0.995 < least < 1.0001
+END
