@@ -32,7 +32,8 @@ static void put_tiles(struct fn_html *html, const struct fn_eval_page *page)
         if (fn_eval_accepted(r, p) != (lfw->same[p] != 0))
             wrong[lfw->same[p] != 0]++;
     fn_unit_text(FN_UNIT_PERCENT, r->accuracy, 0.0001, text[0], sizeof text[0]);
-    snprintf(note[0], sizeof note[0], "+- %.2f%% over %d folds", 100 * r->accuracy_std, r->folds);
+    snprintf(note[0], sizeof note[0], "\u00b1 %.2f%% over %d folds", 100 * r->accuracy_std,
+             r->folds);
     fn_unit_text(FN_UNIT_PERCENT, r->val, 0.0001, text[1], sizeof text[1]);
     snprintf(note[1], sizeof note[1], "of same pairs, at FAR %.5f", r->far);
     if (isnan(r->far))
@@ -45,7 +46,7 @@ static void put_tiles(struct fn_html *html, const struct fn_eval_page *page)
     snprintf(note[3], sizeof note[3], "%zu false accepts, %zu false rejects", wrong[0], wrong[1]);
     const struct fn_html_tile tiles[] = {{"accuracy", text[0], note[0]},
                                          {"validation rate", text[1], note[1]},
-                                         {"AUC", text[2], "area under the ROC"},
+                                         {"AUC", text[2], "area under the ROC; 1 is perfect"},
                                          {"equal error rate", text[3], "FAR = false reject rate"},
                                          {"pairs", text[4], note[2]},
                                          {"wrong", text[5], note[3]}};

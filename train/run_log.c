@@ -331,15 +331,16 @@ int fn_run_log_epoch(struct fn_run *r)
     double rate = 0;
     int rc = last_rate(r, &rate);
     double images = (double)f->epoch_images;
+    const int trained = f->train_s > 0; /* not where a run goes on behind an epoch's last step */
     const double values[] = {f->lfw_accuracy,
                              f->lfw_val,
                              rate,
                              f->train_s,
                              f->validate_s,
                              f->evaluate_s,
-                             f->train_s > 0 ? images / f->train_s : 0,
-                             share(f->wait_s, f->train_s),
-                             r->be->idle ? share(f->host_s, f->train_s) : NAN};
+                             trained ? images / f->train_s : NAN,
+                             trained ? share(f->wait_s, f->train_s) : NAN,
+                             trained && r->be->idle ? share(f->host_s, f->train_s) : NAN};
     if (!rc)
         rc = fn_run_log_row(r, FN_LOG_EPOCHS, r->state.epoch, values);
     if (!rc)

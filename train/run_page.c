@@ -66,6 +66,11 @@ static int find_logs(const char *run, char **logs)
     int rc = fn_checkpoint_find(run, &folder);
     memset(&state, 0, sizeof state);
     *logs = NULL;
+    if (rc && fn_is_dir(run))
+        rc = fn_fail(FN_ENOENT,
+                     "%s has no checkpoint yet that says where the run's logs are: name "
+                     "its folder of logs",
+                     run);
     if (!rc)
         rc = fn_checkpoint_state(folder, &state);
     if (!rc) {

@@ -34,6 +34,15 @@ static int any(const struct fn_series *s)
     return 0;
 }
 
+/* A part of the loss that has no weight is zero all along: nothing to look at. */
+static int any_but_zero(const struct fn_series *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (isfinite(s->y[i]) && s->y[i] != 0)
+            return 1;
+    return 0;
+}
+
 /* A chart over steps or epochs, with the places where the run was resumed. Series without a value
  * are left out; so is a chart without any. */
 static void put_curves(struct fn_run_logs *l, struct fn_chart chart, const struct fn_series *all,
@@ -117,10 +126,12 @@ static void put_softmax(struct fn_run_logs *l, const double *x)
                  "never trained on; where training goes on alone, it learns by heart.";
     chart.y = (struct fn_axis){"accuracy", .unit = FN_UNIT_PERCENT, .min = 0, .max = 1};
     put_curves(l, chart, accuracy, 2);
-    chart.title = "Parts of the loss";
-    chart.text = "Cross-entropy, and what keeps weights and embeddings small.";
-    chart.y = (struct fn_axis){"loss", .zero = 1};
-    put_curves(l, chart, parts, 2);
+    if (any_but_zero(&parts[1])) { /* else the loss is the cross-entropy */
+        chart.title = "Parts of the loss";
+        chart.text = "Cross-entropy, and what keeps weights and embeddings small.";
+        chart.y = (struct fn_axis){"loss", .zero = 1};
+        put_curves(l, chart, parts, 2);
+    }
     if (number_of(l, "center_loss_factor") > 0) {
         chart.title = "Center loss";
         chart.text = "How far embeddings are from the center of their class, without its factor.";
@@ -133,43 +144,64 @@ static void put_softmax(struct fn_run_logs *l, const double *x)
     }
 }
 
-static void put_triplets(struct fn_run_logs *l)
+/* Selection before training embeds groups of people, whose figures are a table of their own. */
+static void put_groups(struct fn_run_logs *l, struct fn_chart chart)
 {
-    const struct fn_series loss = series_of(&l->steps, "step", "loss", "training", FN_LOOK_SMOOTH);
-    const struct fn_series parts[] = {
-        series_of(&l->steps, "step", "reg_loss", "regularization", FN_LOOK_SMOOTH)};
     const struct fn_series active[] = {
         series_of(&l->groups, "step", "active", "of the pairs of a group", FN_LOOK_LINE),
         series_of(&l->steps, "step", "active", "of the triplets of a batch", FN_LOOK_SMOOTH)};
     const struct fn_series found[] = {
         series_of(&l->groups, "step", "nrof_triplets", "triplets found", FN_LOOK_LINE),
         series_of(&l->groups, "step", "nrof_random_negs", "pairs looked at", FN_LOOK_LINE)};
+    chart.title = "Active triplets";
+    chart.text = "How many pairs of one person still have a stranger nearer than the margin "
+                 "allows: when a group is searched, and when its triplets are trained on. Falls "
+                 "as the network learns.";
+    chart.y = (struct fn_axis){"share", .unit = FN_UNIT_PERCENT, .min = 0, .max = 1};
+    put_curves(l, chart, active, 2);
+    chart.title = "Triplets of a group";
+    chart.text = "Pairs of one person in a group, and those for which a stranger near enough was "
+                 "found. The fewer, the harder they are to find.";
+    chart.y = (struct fn_axis){"pairs", .unit = FN_UNIT_COUNT, .zero = 1};
+    put_curves(l, chart, found, 2);
+}
+
+static void put_triplets(struct fn_run_logs *l)
+{
+    const int online = l->groups.points == 0;
+    const struct fn_series loss = series_of(&l->steps, "step", "loss", "training", FN_LOOK_SMOOTH);
+    const struct fn_series part =
+        series_of(&l->steps, "step", "reg_loss", "regularization", FN_LOOK_SMOOTH);
+    const struct fn_series active =
+        series_of(&l->steps, "step", "active", "active triplets", FN_LOOK_SMOOTH);
     const struct fn_series distance =
-        series_of(&l->groups, "step", "mean_distance", "mean distance", FN_LOOK_LINE);
+        series_of(online ? &l->steps : &l->groups, "step", "mean_distance", "mean distance",
+                  online ? FN_LOOK_SMOOTH : FN_LOOK_LINE);
     struct fn_chart chart = {.title = "Loss",
                              .text = "What training minimizes, batch by batch: faint as measured, "
                                      "bold its moving average. Lower is better.",
                              .x = steps_axis(),
                              .y = {"loss", .zero = 1}};
     put_curves(l, chart, &loss, 1);
-    chart.title = "Active triplets";
-    chart.text = "How many pairs still have a stranger nearer than the margin allows, when they "
-                 "are selected, and when they are trained on.";
-    chart.y = (struct fn_axis){"share", .unit = FN_UNIT_PERCENT, .min = 0, .max = 1};
-    put_curves(l, chart, active, 2);
-    chart.title = "Triplets of a step group";
-    chart.text = "Pairs of one person in a group, and those that gave a triplet to train on.";
-    chart.y = (struct fn_axis){"triplets", .unit = FN_UNIT_COUNT, .zero = 1};
-    put_curves(l, chart, found, 2);
+    if (online) {
+        chart.title = "Active triplets";
+        chart.text = "How many of a batch's triplets still have a stranger nearer than the margin "
+                     "allows. Falls as the network learns; at zero a batch teaches nothing.";
+        chart.y = (struct fn_axis){"share", .unit = FN_UNIT_PERCENT, .min = 0, .max = 1};
+        put_curves(l, chart, &active, 1);
+    } else {
+        put_groups(l, chart);
+    }
     chart.title = "Mean distance";
-    chart.text = "Mean squared distance of the embeddings of a group. 2 is usual; near 0 they fold "
-                 "into one point, and nothing is learnt any more.";
+    chart.text = "Mean squared distance between embeddings. 2 is sound: they point everywhere. "
+                 "Near 0 they fold into one point, and nothing is learnt any more.";
     chart.y = (struct fn_axis){"squared distance", .min = 0, .max = 2.5};
     put_curves(l, chart, &distance, 1);
     chart.title = "Regularization";
     chart.text = "What keeps the weights small, as part of the loss.";
     chart.y = (struct fn_axis){"loss", .zero = 1};
-    put_curves(l, chart, parts, 1);
+    if (any_but_zero(&part))
+        put_curves(l, chart, &part, 1);
 }
 
 static void put_rate(struct fn_run_logs *l)
@@ -194,7 +226,7 @@ static void put_lfw(struct fn_run_logs *l)
         .title = "Same person or not (LFW)",
         .text = "Are two pictures of one person? People the network has never seen. Accuracy: the "
                 "share of right answers; VAL: the share of same pairs accepted when one in a "
-                "thousand different pairs is.",
+                "thousand different pairs is. Higher is better.",
         .x = epochs_axis(),
         .y = {"share", .unit = FN_UNIT_PERCENT, .zero = 1}};
     put_curves(l, chart, lfw, 2);
@@ -202,12 +234,18 @@ static void put_lfw(struct fn_run_logs *l)
 
 void fn_run_page_learning(struct fn_run_logs *l)
 {
+    const int softmax = fn_run_table_column(&l->steps, "xent_loss") != NULL;
     double *x = steps_of_epochs(l);
+    char text[240];
     if (!l->steps.points)
         return;
-    fn_html_section(l->html, "Learning", "Steps are batches, counted from the run's beginning.");
+    snprintf(text, sizeof text,
+             "Steps are batches, counted from the run's beginning; %.0f of them are an epoch.%s%s",
+             number_of(l, "epoch_size"), softmax ? "" : " Epochs begin at 0 here.",
+             l->groups.points ? " A group whose triplets last longer passes numbers over." : "");
+    fn_html_section(l->html, "Learning", text);
     fn_html_grid(l->html, 2);
-    if (fn_run_table_column(&l->steps, "xent_loss"))
+    if (softmax)
         put_softmax(l, x);
     else
         put_triplets(l);
@@ -238,14 +276,17 @@ static void put_times(struct fn_run_logs *l)
     struct fn_bar bars[3];
     char text[160], total[32];
     double sum = 0;
+    size_t count = 0;
     for (size_t i = 0; i < 3; i++) {
-        bars[i] = (struct fn_bar){parts[i].name, sum_of(&l->epochs, parts[i].column)};
-        sum += bars[i].value;
+        double seconds = sum_of(&l->epochs, parts[i].column);
+        if (i == 0 || seconds > 0) /* what the run has not done is no row */
+            bars[count++] = (struct fn_bar){parts[i].name, seconds};
+        sum += seconds;
     }
     snprintf(text, sizeof text, "Seconds of all finished epochs, %s together.",
              fn_human_time(sum, total, sizeof total));
     const struct fn_bars chart = {"Where the time went", text, "work", "seconds",
-                                  FN_UNIT_NUMBER,        bars, 3};
+                                  FN_UNIT_NUMBER,        bars, count};
     fn_chart_bars(l->html, &chart);
 }
 
@@ -317,16 +358,16 @@ void fn_run_page_tiles(struct fn_run_logs *l)
     size_t n = 0;
     const struct fn_run_column *step = fn_run_table_column(&l->steps, "step");
     const struct fn_run_column *loss = fn_run_table_column(&l->steps, "loss");
-    const struct fn_run_column *epoch = fn_run_table_column(&l->epochs, "epoch");
+    const double epoch_size = number_of(l, "epoch_size");
     const struct fn_run_column *speed = fn_run_table_column(&l->epochs, "images_per_second");
     const struct fn_run_column *wait = fn_run_table_column(&l->epochs, "data_wait");
     memset(text, 0, sizeof text);
     if (!step || !loss)
         return;
     fn_unit_text(FN_UNIT_COUNT, step->last, 0, text[n].value, sizeof text[n].value);
-    if (epoch)
-        snprintf(text[n].note, sizeof text[n].note, "%.0f epoch%s done", (double)l->epochs.rows,
-                 l->epochs.rows == 1 ? "" : "s");
+    if (epoch_size > 0)
+        snprintf(text[n].note, sizeof text[n].note, "%.4g of %.0f epochs", step->last / epoch_size,
+                 number_of(l, "max_nrof_epochs"));
     add(tiles, &n, "steps", &text[n]);
     fn_unit_text(FN_UNIT_NUMBER, loss->last, 0, text[n].value, sizeof text[n].value);
     if (loss->bad)

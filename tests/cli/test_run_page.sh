@@ -13,10 +13,11 @@ common="--model_def models.shrunken --image_size 76 --random_crop --batch_size 9
 common="$common --logs_base_dir logs --lfw_dir people --lfw_pairs pairs.txt --threads 1 --embedding_size 16 --quiet"
 
 # shellcheck disable=SC2086
-expect 0 fn-train --store 'd<b>&' $common --max_nrof_epochs 4 --max_steps 6 --validation_set_split_ratio 0.2 \
+expect 0 fn-train --store 'd<b>&' $common --max_nrof_epochs 4 --max_steps 8 --validation_set_split_ratio 0.2 \
     --validate_every_n_epochs 1 --use_fixed_image_standardization
 run=$(ls -d models/*)
 says out "report: "
+same "$(grep -c "	nan	nan	nan$" logs/*/epochs.tsv)" 1 "epochs in which nothing was trained, and that have no speed"
 page "$run/report.html" "Training run" Loss Accuracy "Learning rate" "Same person or not" "Images a second" "d<b>&"
 hasnt "$run/report.html" "resumed</li>"
 expect 0 fn-train --resume "$run" --max_steps 0 --quiet --json
@@ -36,6 +37,7 @@ expect 0 fn-train --report logs/* --json
 cmp "$(ls logs/*/report.html)" before.html
 expect 1 fn-train --report people
 says err "people"
+says err "name its folder of logs"
 expect 1 fn-train --report nowhere
 
 # A log that is torn, a value that is none, a hostile word: a page all the same.
@@ -52,5 +54,14 @@ page "$log/report.html" Options
 rm -rf models logs
 # shellcheck disable=SC2086
 expect 0 fn-train --store 'd<b>&' $common --loss triplet --max_nrof_epochs 2 --people_per_batch 6 --images_per_person 6
-page models/*/report.html "Active triplets" "Mean distance" "Triplets of a step group" "triplet loss"
+page models/*/report.html "Active triplets" "Mean distance" "Triplets of a group" "triplet loss" "Epochs begin at 0"
 hasnt models/*/report.html ">Accuracy<"
+hasnt models/*/report.html ">Regularization<"
+
+# Mined in the batch: no groups, and how far embeddings are apart all the same.
+rm -rf models logs
+# shellcheck disable=SC2086
+expect 0 fn-train --store 'd<b>&' $common --loss triplet --mining online --triplet_selection semi-hard --people_per_batch 3 \
+    --images_per_person 3 --max_nrof_epochs 1
+page models/*/report.html "Active triplets" "Mean distance" "1 of 1 epochs"
+hasnt models/*/report.html "Triplets of a group"
