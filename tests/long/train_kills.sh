@@ -1,7 +1,7 @@
 # fn-train killed (kill -9) at FN_KILLS random moments: the last checkpoint always loads, the steps and their
 # losses are those of an undisturbed run, bit for bit, and no step stands twice in a table or an event file.
 . "$TOOLS"
-kills=${FN_KILLS:-1000}
+. "$FN_SOURCE/tests/fault/kills.sh"
 expect 0 draw-faces --tsv faces.tsv --people 6 --images 6 --size 64
 expect 0 fn-ingest faces.tsv --store db --size 88
 options="--store db --model_def models.shrunken --image_size 80 --batch_size 4 --epoch_size 12 --max_nrof_epochs 5
@@ -16,9 +16,7 @@ run() {
         exec fn-train $options
     fi
 }
-begin=$(date +%s%N)
-(run) >out 2>err
-took=$((($(date +%s%N) - begin) / 1000000)) # milliseconds
+measure
 mv models/* whole
 mv logs/* wholelogs
 last=checkpoint-00000060
@@ -41,28 +39,12 @@ equal() {
     cut -f 1-4 logs/*/epochs.tsv | diff - <(cut -f 1-4 wholelogs/epochs.tsv) || return 1
     [ $have_python = 0 ] || { event_steps wholelogs want && event_steps logs/* have && diff want have; }
 }
-RANDOM=${FN_SEED:-1} killed=0 runs=0 fresh=0
-while [ $killed -lt "$kills" ]; do
-    again=0
-    while :; do
-        # Short of a whole run, so that there are several kills in each; now and then a longer one, so that it ends.
-        after=$((RANDOM * (again % 4 == 3 ? took : took / 3) / 32768))
-        set +e
-        (run) >out 2>err &
-        pid=$!
-        sleep "$((after / 1000)).$(printf %03d $((after % 1000)))"
-        kill -9 $pid 2>err2
-        wait $pid 2>err2
-        got=$?
-        set -e
-        [ $got = 137 ] || break
-        killed=$((killed + 1)) again=$((again + 1))
-        ls -d models/*/checkpoint-0* >ls.out 2>&1 || fresh=$((fresh + 1))
-        [ $killed -lt "$kills" ] || { (run) >out 2>err && got=0 || got=$?; break; }
-    done
-    [ $got = 0 ] || { echo "FAILED: exit $got after $again kills"; cat err; exit 1; }
+runs=0 fresh=0
+killed() { ls -d models/*/checkpoint-0* >ls.out 2>&1 || fresh=$((fresh + 1)); }
+while [ $count -lt "$kills" ]; do
+    to_the_end 3 4
     equal || { echo "FAILED: $again kills left something else"; exit 1; }
     rm -rf models logs
     runs=$((runs + 1))
 done
-echo "$killed kills ($fresh before the first checkpoint), $runs runs: the same bits, every step once (a whole run takes $took ms)"
+echo "$count kills ($fresh before the first checkpoint), $runs runs: the same bits, every step once (a whole run takes $took ms)"
