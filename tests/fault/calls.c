@@ -50,29 +50,28 @@ static int open_at(int (*next)(int, const char *, int, ...), int dir, const char
     return fd;
 }
 
+/* `mode`, which stands behind the flags where these make a file. */
+#define TAKE_MODE(flags)                                                                           \
+    mode_t mode = 0;                                                                               \
+    if ((flags) & (O_CREAT | O_TMPFILE)) {                                                         \
+        va_list ap;                                                                                \
+        va_start(ap, flags);                                                                       \
+        mode = va_arg(ap, mode_t);                                                                 \
+        va_end(ap);                                                                                \
+    }                                                                                              \
+    (void)0
+
 int open(const char *path, int flags, ...)
 {
     NEXT(openat);
-    mode_t mode = 0;
-    if (flags & (O_CREAT | O_TMPFILE)) {
-        va_list ap;
-        va_start(ap, flags);
-        mode = va_arg(ap, mode_t);
-        va_end(ap);
-    }
+    TAKE_MODE(flags);
     return open_at(next, AT_FDCWD, path, flags, mode);
 }
 
 int openat(int dir, const char *path, int flags, ...)
 {
     NEXT(openat);
-    mode_t mode = 0;
-    if (flags & (O_CREAT | O_TMPFILE)) {
-        va_list ap;
-        va_start(ap, flags);
-        mode = va_arg(ap, mode_t);
-        va_end(ap);
-    }
+    TAKE_MODE(flags);
     return open_at(next, dir, path, flags, mode);
 }
 
@@ -84,30 +83,28 @@ DIR *opendir(const char *path)
     return next(path);
 }
 
+/* How many of the bytes a call may take; REFUSED: it fails. */
+#define REFUSED SIZE_MAX
+static size_t granted(enum fault_kind kind, int fd, size_t bytes)
+{
+    enum fault_verdict verdict = fault_at(kind, fd, NULL);
+    if (verdict == FAULT_FAIL)
+        return REFUSED;
+    return verdict == FAULT_SHORT_ && bytes > 1 ? bytes / 2 : bytes;
+}
+
 ssize_t read(int fd, void *buf, size_t bytes)
 {
     NEXT(read);
-    switch (fault_at(FAULT_READ, fd, NULL)) {
-    case FAULT_FAIL:
-        return -1;
-    case FAULT_SHORT_:
-        return next(fd, buf, bytes / 2 + 1);
-    default:
-        return next(fd, buf, bytes);
-    }
+    bytes = granted(FAULT_READ, fd, bytes);
+    return bytes == REFUSED ? -1 : next(fd, buf, bytes);
 }
 
 ssize_t pread(int fd, void *buf, size_t bytes, off_t at)
 {
     NEXT(pread);
-    switch (fault_at(FAULT_READ, fd, NULL)) {
-    case FAULT_FAIL:
-        return -1;
-    case FAULT_SHORT_:
-        return next(fd, buf, bytes / 2 + 1, at);
-    default:
-        return next(fd, buf, bytes, at);
-    }
+    bytes = granted(FAULT_READ, fd, bytes);
+    return bytes == REFUSED ? -1 : next(fd, buf, bytes, at);
 }
 
 /* After a write that wrote n bytes at `at`. */
@@ -129,15 +126,9 @@ ssize_t write(int fd, const void *buf, size_t bytes)
 {
     NEXT(write);
     char full[4096];
-    switch (fault_at(FAULT_WRITE, fd, NULL)) {
-    case FAULT_FAIL:
+    bytes = granted(FAULT_WRITE, fd, bytes);
+    if (bytes == REFUSED)
         return -1;
-    case FAULT_SHORT_:
-        bytes = bytes > 1 ? bytes / 2 : bytes;
-        break;
-    default:
-        break;
-    }
     int recorded = record_on() && record_begin(fault_path(full, fd, NULL));
     off_t at = recorded ? lseek(fd, 0, SEEK_CUR) : 0;
     ssize_t n = next(fd, buf, bytes);
@@ -149,15 +140,9 @@ ssize_t pwrite(int fd, const void *buf, size_t bytes, off_t at)
 {
     NEXT(pwrite);
     char full[4096];
-    switch (fault_at(FAULT_WRITE, fd, NULL)) {
-    case FAULT_FAIL:
+    bytes = granted(FAULT_WRITE, fd, bytes);
+    if (bytes == REFUSED)
         return -1;
-    case FAULT_SHORT_:
-        bytes = bytes > 1 ? bytes / 2 : bytes;
-        break;
-    default:
-        break;
-    }
     int recorded = record_on() && record_begin(fault_path(full, fd, NULL));
     ssize_t n = next(fd, buf, bytes, at);
     record_write(fd, recorded, n, at, buf);
