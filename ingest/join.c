@@ -232,16 +232,7 @@ static int put_row(struct part *part, struct fn_writer *writer, const struct fn_
             rc = fn_writer_reject(writer, &pos, part->reject.reason, part->reject.detail);
         return rc ? rc : next_reject(part);
     }
-    struct fn_new_record rec = {.class_name = r->class_name,
-                                .class_bytes = r->class_bytes,
-                                .name = r->name,
-                                .name_bytes = r->name_bytes,
-                                .codec = r->codec,
-                                .w = r->w,
-                                .h = r->h,
-                                .payload = r->payload,
-                                .payload_bytes = r->payload_bytes,
-                                .pixels = r->pixels};
+    const struct fn_new_record rec = fn_record_again(r);
     pos.input = r->input;
     pos.offset = r->offset;
     if (!done)

@@ -86,16 +86,7 @@ static uint64_t guess_line(const struct repairing *s, const struct fn_record *re
 static int put_record(struct repairing *s, const struct fn_found *found)
 {
     const struct fn_record *r = &found->rec;
-    struct fn_new_record rec = {.class_name = r->class_name,
-                                .class_bytes = r->class_bytes,
-                                .name = r->name,
-                                .name_bytes = r->name_bytes,
-                                .codec = r->codec,
-                                .w = r->w,
-                                .h = r->h,
-                                .payload = r->payload,
-                                .payload_bytes = r->payload_bytes,
-                                .pixels = r->pixels};
+    const struct fn_new_record rec = fn_record_again(r);
     struct fn_position pos = {r->input, found->line, r->offset, 1};
     if (!pos.line)
         pos.line = guess_line(s, r);

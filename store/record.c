@@ -40,6 +40,20 @@ size_t fn_record_size(size_t class_bytes, size_t name_bytes, size_t payload_byte
     return (n + FN_RECORD_ALIGN - 1) / FN_RECORD_ALIGN * FN_RECORD_ALIGN;
 }
 
+struct fn_new_record fn_record_again(const struct fn_record *rec)
+{
+    return (struct fn_new_record){.class_name = rec->class_name,
+                                  .class_bytes = rec->class_bytes,
+                                  .name = rec->name,
+                                  .name_bytes = rec->name_bytes,
+                                  .codec = rec->codec,
+                                  .w = rec->w,
+                                  .h = rec->h,
+                                  .payload = rec->payload,
+                                  .payload_bytes = rec->payload_bytes,
+                                  .pixels = rec->pixels};
+}
+
 uint64_t fn_record_sum(const uint8_t *at, size_t bytes)
 {
     return XXH3_64bits(at + sizeof(uint64_t), bytes - sizeof(uint64_t));

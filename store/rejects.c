@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 struct packed {
     uint32_t input, reason;
     uint64_t line, offset;
@@ -68,21 +70,13 @@ int fn_reject_unpack(const uint8_t *data, size_t bytes, struct fn_reject *reject
     return FN_OK;
 }
 
-/* Length of the UTF-8 sequence of a printable character at s, 0 if there is none. */
-static size_t utf8(const unsigned char *s, size_t bytes)
+/* Bytes of the printable character at s, 0 if there is none. */
+static size_t printable(const unsigned char *s, size_t bytes)
 {
-    size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-    if (n == 0 || s[0] > 0xf4 || n > bytes)
-        return 0;
+    size_t n = fn_utf8_length(s, bytes);
     if (n == 1)
         return s[0] >= 32 && s[0] != 127;
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-        return 0;                               /* overlong, a surrogate, past the last plane */
-    return s[0] == 0xc2 && s[1] < 0xa0 ? 0 : n; /* C1 controls move cursors of terminals */
+    return n == 2 && s[0] == 0xc2 && s[1] < 0xa0 ? 0 : n; /* C1 controls move a terminal's cursor */
 }
 
 int fn_escape(struct fn_bytes *out, const char *text, size_t bytes)
@@ -90,7 +84,7 @@ int fn_escape(struct fn_bytes *out, const char *text, size_t bytes)
     const unsigned char *s = (const unsigned char *)text;
     int rc = FN_OK;
     for (size_t i = 0; i < bytes && !rc;) {
-        size_t n = utf8(s + i, bytes - i);
+        size_t n = printable(s + i, bytes - i);
         if (s[i] == '\\') {
             rc = append(out, "\\\\", 2);
             i++;

@@ -49,6 +49,9 @@ struct fn_new_record {
     int warnings;           /* of its decoder; counted, not stored */
 };
 
+/* A record of a store, to be put into another as it is; borrows its names and payload. */
+struct fn_new_record fn_record_again(const struct fn_record *rec);
+
 /* Why a row was not taken. Values stand in the files; names in fn_reject_name(). */
 enum fn_reject_reason {
     FN_REJECT_COLUMNS = 1,    /* columns: wrong number of columns */
