@@ -54,6 +54,10 @@ int fn_is_file(const char *path);      /* 1 or 0 */
  * (sentence set). An empty or NULL a gives a copy of b. */
 char *fn_path_join(const char *a, const char *b);
 
+/* The last part of a path, without slashes around it ("/" stays), cut to fit buf, which is
+ * returned. */
+const char *fn_path_last(const char *path, char *buf, size_t cap);
+
 /* Remove a folder of ours with all it holds; a missing one is fine. Does not follow links. */
 int fn_remove_tree(const char *path);
 

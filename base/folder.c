@@ -79,6 +79,17 @@ int fn_fsync_parent(const char *path)
     return fn_fail_in(rc, "%s: the folder that holds it", path);
 }
 
+const char *fn_path_last(const char *path, char *buf, size_t cap)
+{
+    size_t end = strlen(path), start;
+    while (end > 1 && path[end - 1] == '/')
+        end--;
+    for (start = end; start > 0 && (path[start - 1] != '/' || end == 1); start--)
+        ;
+    snprintf(buf, cap, "%.*s", (int)(end - start), path + start);
+    return buf;
+}
+
 char *fn_path_join(const char *a, const char *b)
 {
     size_t na = a && b[0] != '/' ? strlen(a) : 0;

@@ -301,17 +301,6 @@ static int say(const struct fn_report *r, const char *path, uint64_t bytes)
     return rc;
 }
 
-static const char *last_part(const char *path, char *buf, size_t cap)
-{
-    size_t end = strlen(path), start;
-    while (end > 1 && path[end - 1] == '/')
-        end--;
-    for (start = end; start > 0 && path[start - 1] != '/'; start--)
-        ;
-    snprintf(buf, cap, "%.*s", (int)(end - start), path + start);
-    return *buf ? buf : path;
-}
-
 int fn_dump_report(struct fn_dump *d)
 {
     struct fn_report r = {.d = d};
@@ -330,8 +319,8 @@ int fn_dump_report(struct fn_dump *d)
         snprintf(lead, sizeof lead, "A store of faces for training: %s of %s.",
                  fn_dump_count(r.store->info.records, "image"),
                  fn_dump_count(r.store->info.classes, "class"));
-        rc =
-            fn_html_open(&r.html, path, "Face store", last_part(d->store, name, sizeof name), lead);
+        rc = fn_html_open(&r.html, path, "Face store", fn_path_last(d->store, name, sizeof name),
+                          lead);
     }
     if (!rc)
         rc = put_page(&r);

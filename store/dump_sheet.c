@@ -181,26 +181,17 @@ static int draw_cell(struct sheet *s, size_t i)
     return FN_OK;
 }
 
-static const char *last_part(const char *path)
-{
-    const char *end = path + strlen(path), *start;
-    while (end > path + 1 && end[-1] == '/')
-        end--;
-    for (start = end; start > path && start[-1] != '/'; start--)
-        ;
-    return start;
-}
-
 /* Title: the store or the class; below it what of it is shown. */
 static void draw_title(struct sheet *s)
 {
-    char text[192];
+    char text[192], name[256];
     const struct fn_store_info *info = fn_store_get_info(s->store);
-    const char *title = s->d->class_name ? s->d->class_name : last_part(s->d->store);
+    const char *title =
+        s->d->class_name ? s->d->class_name : fn_path_last(s->d->store, name, sizeof name);
     int width = s->page.w - 2 * MARGIN;
     uint64_t total = info->records, first;
     uint32_t label;
-    fn_draw_text(&s->page, MARGIN, MARGIN - 4, 2, width, INK, title, strcspn(title, "/"));
+    fn_draw_text(&s->page, MARGIN, MARGIN - 4, 2, width, INK, title, strlen(title));
     if (s->d->rejects) {
         total = s->place_count;
         snprintf(text, sizeof text, "of %s %s lost against another of the same name",

@@ -257,6 +257,36 @@ int fn_index_class_name(const struct fn_index *index, uint32_t label, const char
     return FN_OK;
 }
 
+int fn_index_entry(const struct fn_index *index, uint64_t id, const char **class_name,
+                   size_t *class_bytes, uint32_t *hash)
+{
+    uint32_t label = 0;
+    const uint64_t *ids;
+    const uint32_t *hashes;
+    uint64_t count = 0, low = 0;
+    int rc = fn_index_label(index, id, &label);
+    if (!rc)
+        rc = fn_index_members(index, label, &ids, &count);
+    if (!rc)
+        rc = fn_index_hashes(index, label, &hashes, &count);
+    if (!rc)
+        rc = fn_index_class_name(index, label, class_name, class_bytes);
+    if (rc)
+        return rc;
+    for (uint64_t high = count; low + 1 < high;) {
+        uint64_t middle = low + (high - low) / 2;
+        if (ids[middle] <= id)
+            low = middle;
+        else
+            high = middle;
+    }
+    if (low >= count || ids[low] != id)
+        return fn_fail(FN_ENOENT, "class %s has no record %llu", *class_name,
+                       (unsigned long long)id);
+    *hash = hashes[low];
+    return FN_OK;
+}
+
 int fn_index_class_find(const struct fn_index *index, const char *name, size_t bytes,
                         uint32_t *label)
 {

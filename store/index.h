@@ -38,6 +38,10 @@ int fn_index_class_name(const struct fn_index *index, uint32_t label, const char
                         size_t *bytes);
 int fn_index_class_find(const struct fn_index *index, const char *name, size_t bytes,
                         uint32_t *label);
+/* What the index knows of a live record: its class's name, and the hash of its own. FN_ENOENT: the
+ * class, which is set all the same, does not count it among its members; or a code of the above. */
+int fn_index_entry(const struct fn_index *index, uint64_t id, const char **class_name,
+                   size_t *class_bytes, uint32_t *hash);
 int fn_index_shard(const struct fn_index *index, uint64_t shard, struct fn_index_shard *facts);
 /* The first id that lies at `location` or behind it; records if there is none. */
 int fn_index_lower_id(const struct fn_index *index, uint64_t location, uint64_t *id);

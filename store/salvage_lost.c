@@ -7,31 +7,6 @@
 
 #include "store/salvage_internal.h"
 
-/* What the index knows of a live record: its class, and the hash of its name. 1, or 0: nothing. */
-static int index_says(const struct fn_index *index, uint64_t id, const char **class_name,
-                      size_t *class_bytes, uint32_t *hash)
-{
-    uint32_t label = 0;
-    const uint64_t *ids;
-    const uint32_t *hashes;
-    uint64_t count = 0, low = 0;
-    if (fn_index_label(index, id, &label) || fn_index_members(index, label, &ids, &count) ||
-        fn_index_hashes(index, label, &hashes, &count) ||
-        fn_index_class_name(index, label, class_name, class_bytes))
-        return 0;
-    for (uint64_t high = count; low + 1 < high;) {
-        uint64_t middle = low + (high - low) / 2;
-        if (ids[middle] <= id)
-            low = middle;
-        else
-            high = middle;
-    }
-    if (low >= count || ids[low] != id)
-        return 0;
-    *hash = hashes[low];
-    return 1;
-}
-
 void fn_lost_names(const struct fn_index *index, uint64_t location, const uint8_t *at, size_t bytes,
                    struct fn_record *rec)
 {
@@ -43,7 +18,7 @@ void fn_lost_names(const struct fn_index *index, uint64_t location, const uint8_
     int parsed = fn_record_parse(at, bytes, &rest, NULL) == FN_OK;
     int known = index && fn_index_lower_id(index, location, &id) == FN_OK &&
                 fn_index_location(index, id, &there) == FN_OK && there == location &&
-                index_says(index, id, &class_name, &class_bytes, &hash);
+                fn_index_entry(index, id, &class_name, &class_bytes, &hash) == FN_OK;
     *rec = (struct fn_record){0};
     if (known) {
         rec->class_name = class_name;
@@ -98,7 +73,8 @@ static int visit_live(struct fn_scan *s, uint64_t number, struct fn_found *found
         if (fn_location_group(location) >= number)
             break;
         found->kind = FN_FOUND_LOST;
-        if (!index_says(index, id, &found->rec.class_name, &found->rec.class_bytes, &key.name_hash))
+        if (fn_index_entry(index, id, &found->rec.class_name, &found->rec.class_bytes,
+                           &key.name_hash))
             found->rec.class_bytes = 0;
         key.class_sum = XXH3_64bits(found->rec.class_name, found->rec.class_bytes);
         if (found->rec.class_bytes && s->noted_count &&

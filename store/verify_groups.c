@@ -61,26 +61,15 @@ static void record_text(const struct fn_record *rec, char *text, size_t cap)
 /* A live record against the index: its class's name, its name's hash. */
 static int check_entry(const struct fn_index *index, uint64_t id, const struct fn_record *rec)
 {
-    uint32_t label = 0;
     const char *class_name;
-    const uint64_t *ids;
-    const uint32_t *hashes;
-    uint64_t count = 0, low = 0;
+    uint32_t hash;
     size_t bytes;
-    if (fn_index_label(index, id, &label) || fn_index_members(index, label, &ids, &count) ||
-        fn_index_hashes(index, label, &hashes, &count) ||
-        fn_index_class_name(index, label, &class_name, &bytes))
+    int rc = fn_index_entry(index, id, &class_name, &bytes, &hash);
+    if (rc && rc != FN_ENOENT)
         return FN_OK; /* reported with its block */
     if (bytes != rec->class_bytes || memcmp(class_name, rec->class_name, bytes) != 0)
         return fn_fail(FN_ECORRUPT, "the index has it in class %s", class_name);
-    for (uint64_t high = count; low + 1 < high;) {
-        uint64_t middle = low + (high - low) / 2;
-        if (ids[middle] <= id)
-            low = middle;
-        else
-            high = middle;
-    }
-    if (low >= count || ids[low] != id || hashes[low] != fn_name_hash(rec->name, rec->name_bytes))
+    if (rc || hash != fn_name_hash(rec->name, rec->name_bytes))
         return fn_fail(FN_ECORRUPT, "the index does not find it by its name");
     return FN_OK;
 }

@@ -274,6 +274,14 @@ static void test_paths(void **state)
         assert_string_equal(path, map[i].path);
         free(path);
     }
+    static const char *const last[][2] = {{"a/b", "b"}, {"a/b//", "b"}, {"a", "a"}, {"/a", "a"},
+                                          {"/", "/"},   {"//", "/"},    {"", ""},   {"a/", "a"}};
+    for (size_t i = 0; i < sizeof last / sizeof last[0]; i++) {
+        char buf[8];
+        assert_string_equal(fn_path_last(last[i][0], buf, sizeof buf), last[i][1]);
+    }
+    char two[2];
+    assert_string_equal(fn_path_last("a/long", two, sizeof two), "l");
 }
 
 static void test_remove_tree(void **state)

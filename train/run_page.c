@@ -10,17 +10,6 @@
 #include "train/run_page_parts.h"
 #include "train/train_options.h"
 
-static const char *last_part(const char *path, char *buf, size_t cap)
-{
-    size_t end = strlen(path), start;
-    while (end > 1 && path[end - 1] == '/')
-        end--;
-    for (start = end; start > 0 && path[start - 1] != '/'; start--)
-        ;
-    snprintf(buf, cap, "%.*s", (int)(end - start), path + start);
-    return buf;
-}
-
 static void make_lead(const struct fn_run_logs *l, char *lead, size_t cap)
 {
     char loss[32], model[96], store[512], images[64], classes[64];
@@ -44,7 +33,8 @@ int fn_run_page(const char *logs, const char *path)
     int rc = fn_run_logs_read(&l, logs);
     if (!rc) {
         make_lead(&l, lead, sizeof lead);
-        rc = fn_html_open(&l.html, path, "Training run", last_part(logs, name, sizeof name), lead);
+        rc = fn_html_open(&l.html, path, "Training run", fn_path_last(logs, name, sizeof name),
+                          lead);
     }
     if (!rc) {
         fn_run_page_tiles(&l);
