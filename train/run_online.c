@@ -36,14 +36,7 @@ static void close_online(struct fn_run *r)
 
 static int feed(struct fn_run *r)
 {
-    const struct fn_train_options *o = r->o;
-    const struct fn_loader_job job = {
-        .order = fn_group_ring_order(r->groups),
-        .augment = {(int)o->image_size, o->random_crop, o->random_flip, 0, (uint64_t)o->seed},
-        .on_bad = FN_BAD_REPLACE,
-        .first_batch = r->state.step,
-    };
-    return fn_loader_start(r->train_ring.loader, &job);
+    return fn_run_feed(r, fn_group_ring_order(r->groups), 0);
 }
 
 const struct fn_run_loss fn_run_online = {

@@ -163,6 +163,8 @@ int fn_run_note_start(struct fn_run *r, const char *what);
 int fn_run_data_open(struct fn_run *r);
 void fn_run_data_close(struct fn_run *r);
 struct fn_order fn_run_order(const struct fn_run *r); /* softmax: endless, by --shuffle */
+/* The training ring starts at the state's step; a damaged picture is replaced. */
+int fn_run_feed(struct fn_run *r, struct fn_order order, int rotate);
 int fn_run_workers(const struct fn_run *r);
 uint64_t fn_ring_bytes(const struct fn_run *r, int n);
 int fn_ring_open(struct fn_run *r, struct fn_ring *ring, int n);

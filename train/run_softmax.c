@@ -24,17 +24,21 @@ struct fn_order fn_run_order(const struct fn_run *r)
     return r->by_place.count ? fn_window_order(&r->window) : fn_sampler_order(&r->sampler);
 }
 
-static int feed(struct fn_run *r)
+int fn_run_feed(struct fn_run *r, struct fn_order order, int rotate)
 {
     const struct fn_train_options *o = r->o;
     const struct fn_loader_job job = {
-        .order = fn_run_order(r),
-        .augment = {(int)o->image_size, o->random_crop, o->random_flip, o->random_rotate,
-                    (uint64_t)o->seed},
+        .order = order,
+        .augment = {(int)o->image_size, o->random_crop, o->random_flip, rotate, (uint64_t)o->seed},
         .on_bad = FN_BAD_REPLACE,
         .first_batch = r->state.step,
     };
     return fn_loader_start(r->train_ring.loader, &job);
+}
+
+static int feed(struct fn_run *r)
+{
+    return fn_run_feed(r, fn_run_order(r), r->o->random_rotate);
 }
 
 const struct fn_run_loss fn_run_softmax = {
