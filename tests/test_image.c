@@ -1,26 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Pictures against Pillow's, to the byte, and back and forth through our own encoders. */
 #include "base/file.h"
-#include "base/image.h"
 #include "base/image_internal.h"
 #include "base/json.h"
 #include "base/rng.h"
-#include "tests/test.h"
-
-static struct fn_codec *codec;
-
-static int setup(void **state)
-{
-    (void)state;
-    return fn_codec_open(&codec);
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    fn_codec_close(&codec);
-    return codec != NULL;
-}
+#include "tests/codec.h"
 
 static const char *in_folder(const char *folder, const char *file)
 {

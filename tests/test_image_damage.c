@@ -4,26 +4,10 @@
 #include <time.h>
 
 #include "base/file.h"
-#include "base/image.h"
 #include "base/image_internal.h"
 #include "base/json.h"
 #include "base/rng.h"
-#include "tests/test.h"
-
-static struct fn_codec *codec;
-
-static int setup(void **state)
-{
-    (void)state;
-    return fn_codec_open(&codec);
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    fn_codec_close(&codec);
-    return codec != NULL;
-}
+#include "tests/codec.h"
 
 /* Decodes from a block of exactly `bytes`, so that a sanitizer sees a read past its end. */
 static int decode(const uint8_t *data, size_t bytes, struct fn_image *out)

@@ -2,27 +2,11 @@
 /* Some rows of a picture are bit for bit those of the whole one: every position of the crop, every
  * sampling, whatever stands behind the picture; and one that is cut is refused or right. */
 #include "base/file.h"
-#include "base/image.h"
 #include "base/json.h"
 #include "base/rng.h"
-#include "tests/test.h"
+#include "tests/codec.h"
 
 enum { SPARE = 6000 };
-
-static struct fn_codec *codec;
-
-static int setup(void **state)
-{
-    (void)state;
-    return fn_codec_open(&codec);
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    fn_codec_close(&codec);
-    return codec != NULL;
-}
 
 /* Smooth shapes with noise: every kind of block. */
 static void draw(struct fn_image *im, uint64_t k, int w, int h)

@@ -1,24 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The fast loops against the plain ones on ugly sizes; views; the cache of weights. */
-#include "base/image.h"
 #include "base/image_internal.h"
 #include "base/rng.h"
-#include "tests/test.h"
-
-static struct fn_codec *codec;
-
-static int setup(void **state)
-{
-    (void)state;
-    return fn_codec_open(&codec);
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    fn_codec_close(&codec);
-    return codec != NULL;
-}
+#include "tests/codec.h"
 
 /* A picture in a block of exactly its size, so that a sanitizer sees a read past its end. kind 0:
  * noise, 1: white, 2: noise of 0 and 255, where sums are largest and smallest. */
