@@ -36,13 +36,15 @@ static int report(const struct fn_run *run, int as_json)
 static int train(const struct fn_train_options *o, const char *checkpoint)
 {
     struct fn_run *run = NULL;
+    struct fn_err_note end;
     int rc = fn_run_open(&run, o, checkpoint);
     if (!rc)
         rc = fn_run_train(run);
     if (!rc)
         rc = report(run, o->common.json);
-    fn_run_close(&run);
-    return rc;
+    fn_err_note_take(&end, rc);
+    fn_run_close(&run); /* on a full disk this fails, too: not what the reader should hear of */
+    return fn_err_note_raise(&end);
 }
 
 static int print_path(const char *path)

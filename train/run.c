@@ -204,7 +204,12 @@ static int epochs(struct fn_run *r)
 
 int fn_run_train(struct fn_run *r)
 {
-    int rc = epochs(r), saved = FN_OK;
+    int rc = epochs(r), saved = FN_OK, written;
+    if (!rc && (written = fn_run_log_flush(r)))
+        return fn_fail_in(written,
+                          "trained and saved, but the logs lack their end (make room, then: "
+                          "fn-train --resume %s)",
+                          r->folder);
     if (rc != FN_EINTERRUPTED)
         return rc;
     if (!r->saved && r->figures.steps)

@@ -26,7 +26,8 @@ int fn_run_selftest(const struct fn_train_options *options);
 int fn_run_open(struct fn_run **run, const struct fn_train_options *options,
                 const char *checkpoint);
 
-/* FN_OK: trained to the end. FN_EINTERRUPTED: a signal came; all is saved, the sentence has the
+/* FN_OK: trained to the end, and the logs are written; logs that could not be are an error, though
+ * all is saved. FN_EINTERRUPTED: a signal came; all is saved, the sentence has the
  * command that goes on. */
 int fn_run_train(struct fn_run *run);
 

@@ -131,6 +131,16 @@ int fn_run_log_close(struct fn_run *r)
     return rc;
 }
 
+int fn_run_log_flush(struct fn_run *r)
+{
+    int rc = fn_events_flush(r->events);
+    for (int i = 0; i < FN_LOG_COUNT; i++) {
+        int flushed = r->metrics[i] ? fn_metrics_flush(r->metrics[i]) : FN_OK;
+        rc = rc ? rc : flushed;
+    }
+    return rc;
+}
+
 int fn_run_tolerate(struct fn_run *r, int rc)
 {
     if (rc != FN_ENOSPC && rc != FN_EIO)
@@ -347,9 +357,7 @@ int fn_run_log_epoch(struct fn_run *r)
         rc = fn_run_log_prelogits_epoch(r);
     if (!rc)
         rc = fn_run_log_event(r, "time/total", (int64_t)r->state.step, f->train_s);
-    for (int i = 0; i < FN_LOG_COUNT && !rc; i++)
-        rc = r->metrics[i] ? fn_run_tolerate(r, fn_metrics_flush(r->metrics[i])) : FN_OK;
-    return rc ? rc : fn_run_tolerate(r, fn_events_flush(r->events));
+    return rc ? rc : fn_run_tolerate(r, fn_run_log_flush(r));
 }
 
 int fn_run_log_sync(struct fn_run *r)

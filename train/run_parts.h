@@ -196,6 +196,7 @@ void fn_run_extra_say(const struct fn_run *r); /* the banner's lines of them */
 
 /* run_log.c */
 int fn_run_log_open(struct fn_run *r);
+int fn_run_log_flush(struct fn_run *r); /* all that is pending; the first failure, untolerated */
 int fn_run_log_close(struct fn_run *r);
 int fn_run_log_triplet_step(struct fn_run *r, const double losses[FN_LOSS_COUNT],
                             const struct fn_flight *flight, double seconds);
