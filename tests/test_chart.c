@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "base/chart.h"
-#include "base/file.h"
+#include "tests/in_folder.h"
 #include "tests/python.h"
 
 static void test_ticks(void **state)
@@ -121,38 +121,21 @@ static void test_place(void **state)
 }
 
 /* ---- pictures ------------------------------------------------------------------------------- */
-static char *folder, *path;
-
-static int setup(void **state)
-{
-    (void)state;
-    folder = test_folder();
-    path = fn_path_join(folder, "page.html");
-    return !path;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    fn_remove_tree(folder);
-    free(path);
-    free(folder);
-    return 0;
-}
+#define PATH path_of("page.html")
 
 static char *page_of(const struct fn_chart *chart, int drawn)
 {
     struct fn_html *html;
     unsigned char *text;
     size_t bytes;
-    assert_ok(fn_html_open(&html, path, "Test", "chart", ""));
+    assert_ok(fn_html_open(&html, PATH, "Test", "chart", ""));
     fn_html_section(html, "Charts", NULL);
     assert_int_equal(fn_chart_curves(html, chart), drawn);
     fn_html_section_end(html);
     assert_ok(fn_html_commit(html, "test"));
     fn_html_close(&html);
-    assert_int_equal(python_run("check_page.py", path), 0);
-    assert_ok(fn_file_read(path, 1 << 20, &text, &bytes));
+    assert_int_equal(python_run("check_page.py", PATH), 0);
+    assert_ok(fn_file_read(PATH, 1 << 20, &text, &bytes));
     return (char *)text;
 }
 
@@ -250,7 +233,7 @@ static void test_columns_and_bars(void **state)
     unsigned char *text;
     size_t bytes;
     (void)state;
-    assert_ok(fn_html_open(&html, path, "Test", "bars", ""));
+    assert_ok(fn_html_open(&html, PATH, "Test", "bars", ""));
     fn_html_section(html, "Bars", NULL);
     assert_int_equal(fn_chart_columns(html, &chart), 1);
     assert_int_equal(fn_chart_bars(html, &chart), 1);
@@ -260,8 +243,8 @@ static void test_columns_and_bars(void **state)
     fn_html_section_end(html);
     assert_ok(fn_html_commit(html, "test"));
     fn_html_close(&html);
-    assert_int_equal(python_run("check_page.py", path), 0);
-    assert_ok(fn_file_read(path, 1 << 20, &text, &bytes));
+    assert_int_equal(python_run("check_page.py", PATH), 0);
+    assert_ok(fn_file_read(PATH, 1 << 20, &text, &bytes));
     assert_non_null(strstr((char *)text, "height=\"1.0\"><title>&lt;1&gt;: 5<")); /* seen */
     assert_non_null(strstr((char *)text, "1,000,000"));
     free(text);
@@ -275,5 +258,5 @@ int main(void)
         cmocka_unit_test(test_points), cmocka_unit_test(test_gaps),
         cmocka_unit_test(test_looks),  cmocka_unit_test(test_columns_and_bars),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

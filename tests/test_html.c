@@ -1,33 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* Pages: escaping of hostile bytes, tables, pictures, atomic writing; checked by Python's parsers.
  */
-#include "base/file.h"
 #include "base/html.h"
+#include "tests/in_folder.h"
 #include "tests/python.h"
 
-static char *folder, *path;
-
-static int setup(void **state)
-{
-    (void)state;
-    folder = test_folder();
-    path = fn_path_join(folder, "page.html");
-    return !path;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    fn_remove_tree(folder);
-    free(path);
-    free(folder);
-    return 0;
-}
+#define PATH path_of("page.html")
 
 static struct fn_html *begin(const char *title)
 {
     struct fn_html *html;
-    assert_ok(fn_html_open(&html, path, "Test", title, "a lead & more"));
+    assert_ok(fn_html_open(&html, PATH, "Test", title, "a lead & more"));
     return html;
 }
 
@@ -39,8 +22,8 @@ static char *end(struct fn_html *html)
     assert_ok(fn_html_commit(html, "test"));
     fn_html_close(&html);
     assert_null(html);
-    assert_ok(fn_file_read(path, 1 << 20, &text, &bytes));
-    assert_int_equal(python_run("check_page.py", path), 0);
+    assert_ok(fn_file_read(PATH, 1 << 20, &text, &bytes));
+    assert_int_equal(python_run("check_page.py", PATH), 0);
     return (char *)text;
 }
 
@@ -170,12 +153,12 @@ static void test_atomic(void **state)
     size_t bytes;
     char command[4200];
     (void)state;
-    assert_ok(fn_file_write(path, "old", 3));
+    assert_ok(fn_file_write(PATH, "old", 3));
     struct fn_html *html = begin("new");
     fn_html_put(html, "<p>half a page");
     assert_true(fn_html_bytes(html) > 1000);
     fn_html_close(&html);
-    assert_ok(fn_file_read(path, 100, &text, &bytes));
+    assert_ok(fn_file_read(PATH, 100, &text, &bytes));
     assert_string_equal((char *)text, "old");
     free(text);
     snprintf(command, sizeof command, "test \"$(ls '%s')\" = page.html", folder);
@@ -191,5 +174,5 @@ int main(void)
         cmocka_unit_test(test_base64), cmocka_unit_test(test_thumb),
         cmocka_unit_test(test_atomic),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -2,29 +2,11 @@
 /* Tables of a run read back: sums of rows, torn and missing files. */
 #include <math.h>
 
-#include "base/file.h"
-#include "tests/test.h"
+#include "tests/in_folder.h"
 #include "train/metrics.h"
 #include "train/run_table.h"
 
-static char *folder, *path;
-
-static int setup(void **state)
-{
-    (void)state;
-    folder = test_folder();
-    path = fn_path_join(folder, "steps.tsv");
-    return !path;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    fn_remove_tree(folder);
-    free(path);
-    free(folder);
-    return 0;
-}
+#define PATH path_of("steps.tsv")
 
 /* What metrics.h writes comes back, whole or summed up by the obvious loop. */
 static void test_sums(void **state)
@@ -35,7 +17,7 @@ static void test_sums(void **state)
     const struct fn_metrics_column columns[] = {{"loss", -1}, {"rate", 3}};
     struct fn_metrics *m;
     (void)state;
-    assert_ok(fn_metrics_open(&m, path, "step", columns, 2, -1));
+    assert_ok(fn_metrics_open(&m, PATH, "step", columns, 2, -1));
     for (int i = 1; i <= ROWS; i++) {
         loss[i] = i % 100 == 7 ? NAN : 3 + sin(i) + 100.0 / i;
         assert_ok(fn_metrics_row(m, i, (const double[]){loss[i], 0.125}));
@@ -44,7 +26,7 @@ static void test_sums(void **state)
     for (size_t k = 0; k < sizeof mosts / sizeof *mosts; k++) {
         struct fn_run_table t;
         size_t row = 0, points = mosts[k] < ROWS ? mosts[k] : ROWS;
-        assert_ok(fn_run_table_read(&t, path, mosts[k], NULL));
+        assert_ok(fn_run_table_read(&t, PATH, mosts[k], NULL));
         assert_int_equal(t.rows, ROWS);
         assert_int_equal(t.points, points);
         assert_int_equal(t.columns, 3);
@@ -80,26 +62,26 @@ static void test_odd_files(void **state)
     static const char *const names[] = {"step", "accuracy", "val", NULL};
     struct fn_run_table t;
     (void)state;
-    fn_remove_tree(path);
-    unlink(path);
-    assert_ok(fn_run_table_read(&t, path, 10, NULL));
+    fn_remove_tree(PATH);
+    unlink(PATH);
+    assert_ok(fn_run_table_read(&t, PATH, 10, NULL));
     assert_int_equal(t.points, 0);
     assert_null(fn_run_table_column(&t, "step"));
     fn_run_table_free(&t);
-    assert_ok(fn_file_write(path, "", 0));
-    assert_ok(fn_run_table_read(&t, path, 10, NULL));
+    assert_ok(fn_file_write(PATH, "", 0));
+    assert_ok(fn_run_table_read(&t, PATH, 10, NULL));
     assert_int_equal(t.points, 0);
     fn_run_table_free(&t);
     static const char torn[] = "step\tloss\n1\t2.5\n2\n3\tinf\textra\n4\t1";
-    assert_ok(fn_file_write(path, torn, sizeof torn - 1));
-    assert_ok(fn_run_table_read(&t, path, 10, NULL));
+    assert_ok(fn_file_write(PATH, torn, sizeof torn - 1));
+    assert_ok(fn_run_table_read(&t, PATH, 10, NULL));
     assert_int_equal(t.rows, 3);
     assert_true(t.column[1].mean[0] == 2.5 && isnan(t.column[1].mean[1]));
     assert_int_equal(t.column[1].bad, 2);
     fn_run_table_free(&t);
     static const char bare[] = "0\t0.5\t0.25\n10\t0.75\t0.5\n";
-    assert_ok(fn_file_write(path, bare, sizeof bare - 1));
-    assert_ok(fn_run_table_read(&t, path, 10, names));
+    assert_ok(fn_file_write(PATH, bare, sizeof bare - 1));
+    assert_ok(fn_run_table_read(&t, PATH, 10, names));
     assert_int_equal(t.rows, 2);
     assert_true(fn_run_table_column(&t, "val")->mean[1] == 0.5);
     fn_run_table_free(&t);
@@ -111,5 +93,5 @@ int main(void)
         cmocka_unit_test(test_sums),
         cmocka_unit_test(test_odd_files),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }
