@@ -4,13 +4,23 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "kernels/host.h"
 #include "kernels/module.h"
+
+#define CUDA_MODULE "FN_CUDA_MODULE" /* environment: a module by its path */
 
 static int load_cuda(const struct fn_backend **backend)
 {
-    return fn_module_load("FN_CUDA_MODULE", "libfn_cuda.so", backend);
+    return fn_module_load(CUDA_MODULE, "libfn_cuda.so", backend);
+}
+
+static int expect_cuda(void)
+{
+    const char *named = getenv(CUDA_MODULE);
+    return (named && named[0]) || fn_host_has_nvidia("");
 }
 
 /* Best first: the order in which "auto" tries. ref64 serves tests and is never taken by itself. */
@@ -20,15 +30,16 @@ static const struct entry {
     int (*load)(const struct fn_backend **backend); /* a module; or NULL */
     const char *missing;                            /* what would build it in */
     int automatic;
+    int (*expected)(void); /* whether "auto" has to tell of its absence; NULL: always */
 } entries[] = {
-    {"cuda", NULL, load_cuda, NULL, 1},
+    {"cuda", NULL, load_cuda, NULL, 1, expect_cuda},
 #ifdef FN_HAVE_ONEDNN
-    {"cpu", &fn_backend_cpu, NULL, NULL, 1},
+    {"cpu", &fn_backend_cpu, NULL, NULL, 1, NULL},
 #else
-    {"cpu", NULL, NULL, "this program was built without oneDNN (CMake option FN_ONEDNN)", 1},
+    {"cpu", NULL, NULL, "this program was built without oneDNN (CMake option FN_ONEDNN)", 1, NULL},
 #endif
-    {"ref", &fn_backend_ref, NULL, NULL, 1},
-    {"ref64", &fn_backend_ref64, NULL, NULL, 0},
+    {"ref", &fn_backend_ref, NULL, NULL, 1, NULL},
+    {"ref64", &fn_backend_ref64, NULL, NULL, 0, NULL},
 };
 enum { ENTRIES = sizeof entries / sizeof entries[0] };
 
@@ -49,13 +60,26 @@ static int open_entry(const struct entry *e, const struct fn_dev_options *option
     return FN_OK;
 }
 
+/* Sentences one after the other, as far as there is room. */
+struct sentences {
+    char text[1024];
+    size_t length;
+};
+
+static void say(struct sentences *s, const char *sentence)
+{
+    size_t room = sizeof s->text - s->length;
+    int added = snprintf(s->text + s->length, room, "%s%s", s->length ? "; " : "", sentence);
+    s->length += added < 0 ? 0 : (size_t)added < room ? (size_t)added : room - 1;
+}
+
 static int open_best(const struct fn_dev_options *options, const struct fn_backend **backend,
                      struct fn_dev **dev, const char **why)
 {
-    static _Thread_local char passed[1024];
-    size_t length = 0;
+    static _Thread_local struct sentences told;
+    struct sentences passed = {"", 0};
     int rc = FN_EUNSUPPORTED;
-    passed[0] = '\0';
+    told = passed;
     for (size_t i = 0; i < ENTRIES; i++) {
         if (!entries[i].automatic)
             continue;
@@ -64,18 +88,15 @@ static int open_best(const struct fn_dev_options *options, const struct fn_backe
             break;
         if (rc == FN_ENOMEM) /* no reason to go on with a slower one, and other bits */
             return rc;
-        int added = snprintf(passed + length, sizeof passed - length, "%s%s", length ? "; " : "",
-                             fn_err_text(rc));
-        if (added > 0)
-            length += (size_t)added;
-        if (length >= sizeof passed)
-            length = sizeof passed - 1;
+        say(&passed, fn_err_text(rc));
+        if (!entries[i].expected || entries[i].expected())
+            say(&told, fn_err_text(rc));
     }
     if (rc != FN_OK)
-        return fn_fail(rc, "no device can be used: %s", passed);
+        return fn_fail(rc, "no device can be used: %s", passed.text);
     fn_err_clear();
-    if (why && length)
-        *why = passed;
+    if (why && told.length)
+        *why = told.text;
     return FN_OK;
 }
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Cores, memory: questions to the operating system. */
+/* Cores, memory, a GPU: questions to the operating system. */
 #include "kernels/host.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cpus.h"
 
@@ -56,6 +58,43 @@ uint64_t fn_host_memory_free(void)
                           "/sys/fs/cgroup/memory/memory.stat", "total_inactive_file ");
     uint64_t left = v1 < v2 ? v1 : v2;
     return left < available ? left : available;
+}
+
+static int exists(const char *root, const char *path)
+{
+    char whole[512];
+    return snprintf(whole, sizeof whole, "%s%s", root, path) < (int)sizeof whole &&
+           access(whole, F_OK) == 0;
+}
+
+/* The hexadecimal number in a small file; 0: none there. */
+static unsigned long hex_in(const char *folder, const char *device, const char *name)
+{
+    char path[1024], text[32] = "";
+    snprintf(path, sizeof path, "%s/%s/%s", folder, device, name);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return 0;
+    if (!fgets(text, sizeof text, file))
+        text[0] = '\0';
+    fclose(file);
+    return strtoul(text, NULL, 16);
+}
+
+int fn_host_has_nvidia(const char *root)
+{
+    enum { NVIDIA = 0x10de, DISPLAY = 0x03 }; /* PCI's vendor, and the first byte of its class */
+    char folder[512];
+    int found = exists(root, "/dev/nvidiactl") ||
+                (exists(root, "/dev/dxg") && exists(root, "/usr/lib/wsl/lib/libcuda.so.1"));
+    snprintf(folder, sizeof folder, "%s/sys/bus/pci/devices", root);
+    DIR *bus = found ? NULL : opendir(folder);
+    for (const struct dirent *d; !found && bus && (d = readdir(bus)) != NULL;)
+        found = hex_in(folder, d->d_name, "vendor") == NVIDIA &&
+                hex_in(folder, d->d_name, "class") >> 16 == DISPLAY;
+    if (bus)
+        closedir(bus);
+    return found;
 }
 
 int fn_host_alloc(size_t bytes, void **out)

@@ -19,6 +19,11 @@ int fn_host_cores(void);
  * control group of a container leaves of its limit if that is less. 0: unknown. */
 uint64_t fn_host_memory_free(void);
 
+/* Whether an NVIDIA GPU is in the machine, with or without a driver: a device file of one, that of
+ * Windows' subsystem with NVIDIA's library beside it, or a display device of NVIDIA's on the PCI
+ * bus. root: "", or for tests the folder that stands for /. */
+int fn_host_has_nvidia(const char *root);
+
 /* Memory aligned to 64 bytes. Failure: FN_ENOMEM with the size. Free with free(). */
 int fn_host_alloc(size_t bytes, void **out);
 

@@ -402,8 +402,8 @@ extern const struct fn_backend fn_backend_ref64; /* the same loops in double: fo
 extern const struct fn_backend fn_backend_cpu;   /* oneDNN; only there if built with it */
 
 /* "auto", "ref", "cpu", "cuda" (and "ref64"). FN_EUNSUPPORTED with a sentence: not built in. "auto"
- * takes the best that opens; *why (a static or per-thread string, or NULL) says what was passed
- * over. */
+ * takes the best that opens; *why (a per-thread string, or NULL) says what was passed over and
+ * could have been expected: the lack of CUDA only on a machine with an NVIDIA GPU. */
 int fn_backend_open(const char *name, const struct fn_dev_options *options,
                     const struct fn_backend **backend, struct fn_dev **dev, const char **why);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Opening backends by name; memory; complete tables; shapes. */
+#include "base/file.h"
 #include "kernels/host.h"
 #include "tests/op_check.h"
 #include "tests/test.h"
@@ -57,7 +58,8 @@ static void test_precision(void **state)
     assert_string_equal(fn_err_text(0), "device ref: the reference backend computes in fp32 only");
 }
 
-/* "auto" opens something on every machine, and says what it passed over. */
+/* "auto" opens something on every machine, and says what it passed over and whoever looks would
+ * miss. */
 static void test_auto(void **state)
 {
     static const struct fn_dev_options plain = {.threads = 1};
@@ -69,7 +71,8 @@ static void test_auto(void **state)
     const struct fn_dev_info *info = backend->info(dev);
     assert_string_equal(info->backend, backend->name);
     assert_true(strcmp(backend->name, "ref64") != 0);
-    assert_true(strcmp(backend->name, "cuda") == 0 || (why && strstr(why, "cuda")));
+    const int told = why && strstr(why, "cuda");
+    assert_true(strcmp(backend->name, "cuda") == 0 || told == fn_host_has_nvidia(""));
     printf("auto: %s (%s); passed over: %s\n", info->backend, info->device, why ? why : "nothing");
     backend->close(&dev);
     assert_null(dev);
@@ -180,6 +183,34 @@ static void test_host(void **state)
     assert_true(bytes == 0 || bytes > 1 << 20);
 }
 
+/* The machine as its files tell it: a GPU without a driver, another maker's, a sound device. */
+static void test_gpu(void **state)
+{
+    static const struct {
+        const char *vendor, *class;
+        int found;
+    } rows[] = {{"0x1002\n", "0x030000\n", 0},
+                {"0x10de\n", "0x040300\n", 0},
+                {"0x10de\n", "0x030200\n", 1},
+                {"0x10de\n", "0x030000\n", 1}};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char *root = test_folder(),
+             *device = fn_path_join(root, "sys/bus/pci/devices/0000:01:00.0");
+        char *vendor = fn_path_join(device, "vendor"), *class = fn_path_join(device, "class");
+        assert_int_equal(fn_host_has_nvidia(root), 0);
+        assert_ok(fn_mkdir_p(device));
+        assert_ok(fn_file_write(vendor, rows[i].vendor, strlen(rows[i].vendor)));
+        assert_ok(fn_file_write(class, rows[i].class, strlen(rows[i].class)));
+        assert_int_equal(fn_host_has_nvidia(root), rows[i].found);
+        assert_ok(fn_remove_tree(root));
+        free(class);
+        free(vendor);
+        free(device);
+        free(root);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +218,7 @@ int main(void)
         cmocka_unit_test(test_auto),   cmocka_unit_test(test_tables),
         cmocka_unit_test(test_memory), cmocka_unit_test(test_workspace_missing),
         cmocka_unit_test(test_shapes), cmocka_unit_test(test_host),
+        cmocka_unit_test(test_gpu),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,7 +15,7 @@ static int open_device(struct fn_infer *f, const struct fn_infer_options *o)
     if (rc)
         return rc;
     if (why)
-        fn_verbose("%s", why);
+        fn_info("%s", why);
     fn_info("Device: %s (%s), %s", f->be->name, f->be->info(f->dev)->device,
             o->precision == FN_BF16 ? "bf16" : "fp32");
     return FN_OK;
