@@ -12,12 +12,12 @@
 #include "train/ingest_child.h"
 #include "train/run_parts.h"
 
-static int is_store(const char *path)
+static int look_for_store(const char *path, int *is_store)
 {
     char *manifest = fn_path_join(path, "manifest.json");
-    int is = manifest && fn_is_file(manifest);
+    *is_store = manifest && fn_is_file(manifest);
     free(manifest);
-    return is;
+    return manifest ? FN_OK : FN_ENOMEM;
 }
 
 /* <work_dir>/stores/<name>-<hash>, or the same beside the models: a tree, by its place, has one
@@ -68,8 +68,10 @@ static int changed_since(const char *tree, const char *store)
 static int use_tree(const struct fn_run *r, char **path)
 {
     char *store = store_of_tree(r->o, *path), *slash;
-    int rc = store ? FN_OK : FN_ENOMEM;
-    if (!rc && is_store(store)) {
+    int rc = store ? FN_OK : FN_ENOMEM, is_store = 0;
+    if (!rc)
+        rc = look_for_store(store, &is_store);
+    if (!rc && is_store) {
         fn_info("%s is a folder of pictures: its store is there, %s", *path, store);
         if (changed_since(*path, store))
             fn_warn("%s was changed after its store was made: remove %s, and it is made anew",
@@ -95,8 +97,10 @@ int fn_run_store_open(struct fn_run *r)
     const struct fn_train_options *o = r->o;
     char *path = fn_train_options_data();
     const struct fn_store_info *info;
-    int rc = path ? FN_OK : FN_ENOMEM;
-    if (!rc && fn_is_dir(path) && !is_store(path)) {
+    int rc = path ? FN_OK : FN_ENOMEM, is_store = 0;
+    if (!rc)
+        rc = look_for_store(path, &is_store);
+    if (!rc && fn_is_dir(path) && !is_store) {
         if (!o->store)
             rc = use_tree(r, &path);
         else
