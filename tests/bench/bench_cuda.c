@@ -17,7 +17,8 @@
  *   residual          x, up -> out; backward dout, out -> dx, dup
  *   maxpool           x -> y, a byte for each y; backward dy, the bytes -> dx
  *   avgpool, dropout  one read, one write, each way
- *   softmax           logits -> their gradient, in one pass over both
+ *   softmax           logits -> their gradient (a row of 1,000 stays in the block's cache between
+ *                     the sum and the gradient; of 100,000 it comes again, from the second one)
  *   bias              nothing forward (the product or softmax could add it); backward the gradient
  *   center, norm      rows, centers, and the rows' gradient read and written
  *   finite, optim     each parameter's numbers once, those that change in and out
