@@ -142,10 +142,11 @@ __global__ void __launch_bounds__(FN_THREADS, 3)
 
 int fn_k_update(const fn_k_queue *q, int optimizer, const fn_k_arenas *arenas)
 {
-    static void (*const update_kernels[FN_OPTIMIZER_COUNT])(fn_k_arenas, fn_k_scratch, fn_k_state *) = {
+    static void (*const update_kernels[FN_OPTIMIZER_COUNT])(fn_k_arenas, fn_k_scratch,
+                                                            fn_k_state *) = {
         update_kernel<FN_ADAGRAD>, update_kernel<FN_ADADELTA>, update_kernel<FN_ADAM>,
         update_kernel<FN_RMSPROP>, update_kernel<FN_MOM>};
     const dim3 grid(fn_blocks(arenas->chunk_count, 1, FN_K_BLOCKS));
-    return fn_launch(update_kernels[optimizer], grid, dim3(FN_THREADS), q->stream, *arenas, q->scratch,
-                     q->state);
+    return fn_launch(update_kernels[optimizer], grid, dim3(FN_THREADS), q->stream, *arenas,
+                     q->scratch, q->state);
 }
