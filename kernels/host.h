@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "kernels/op.h"
 
@@ -39,6 +40,24 @@ static inline void fn_host_set(void *array, int type, size_t i, double value)
         ((double *)array)[i] = value;
     else
         ((float *)array)[i] = (float)value;
+}
+
+/* bf16: a float's upper half, rounded to the nearest, ties to even; NaN stays NaN. */
+static inline uint16_t fn_host_narrow(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    if ((bits & 0x7fffffff) > 0x7f800000)
+        return 0x7fff;
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+static inline float fn_host_widen(uint16_t half)
+{
+    const uint32_t bits = (uint32_t)half << 16;
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
 }
 
 #ifdef __cplusplus

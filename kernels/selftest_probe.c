@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/rng.h"
+#include "kernels/host.h"
 
 void *fn_probe_memory(struct fn_probe *p, size_t bytes, int kind)
 {
@@ -29,14 +30,8 @@ double fn_probe_random(int stream, size_t i)
 
 double fn_probe_rounded(const struct fn_probe *p, double x)
 {
-    float f = (float)x;
-    uint32_t u;
-    if (!p->narrow)
-        return f;
-    memcpy(&u, &f, sizeof u);
-    u = (u + 0x7fff + (u >> 16 & 1)) & 0xffff0000; /* to the nearest, ties to even */
-    memcpy(&f, &u, sizeof f);
-    return f;
+    const float f = (float)x;
+    return p->narrow ? fn_host_widen(fn_host_narrow(f)) : f;
 }
 
 static float *numbers(struct fn_probe *p, size_t count, int stream, double scale, double shift)

@@ -3,7 +3,11 @@
  *
  * Large ones run a few images at a time. What a piece leaves in the cache is then used there, by
  * the statistics of the output or by a gradient that is added to another; and the workspace is that
- * of a piece. */
+ * of a piece.
+ *
+ * In bf16 primitives read copies of the kernel, made from the arena's floats at every call: some
+ * 1 % of a step of 32 images. Winograd's algorithm transforms the floats themselves. What either
+ * writes is rounded once; what it adds to a gradient may be rounded before. */
 #ifndef FN_KERNELS_CPU_CONV_H
 #define FN_KERNELS_CPU_CONV_H
 

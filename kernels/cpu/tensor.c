@@ -6,7 +6,6 @@
 #include "kernels/cpu/cpu.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "kernels/host.h"
 
@@ -46,24 +45,6 @@ static size_t element(const struct fn_tensor *t, size_t block, size_t n, size_t 
     return n * (size_t)t->ctotal * pixels + (c / block * pixels + pixel) * block + c % block;
 }
 
-/* bf16 and back: the upper half, rounded to the nearest, ties to even. NaN stays NaN. */
-static uint16_t narrowed(float x)
-{
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    if ((bits & 0x7fffffff) > 0x7f800000)
-        return 0x7fff;
-    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
-static float widened(uint16_t half)
-{
-    const uint32_t bits = (uint32_t)half << 16;
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
 int fn_cpu_tensor_import(struct fn_dev *dev, const void *host, int type, const struct fn_tensor *t)
 {
     const int narrow = fn_cpu_scalar(dev, t->h, t->w) < sizeof(float);
@@ -74,7 +55,7 @@ int fn_cpu_tensor_import(struct fn_dev *dev, const void *host, int type, const s
                 const size_t at = element(t, block, n, p, k);
                 const float x = (float)fn_host_get(host, type, i);
                 if (narrow)
-                    ((uint16_t *)t->data)[at] = narrowed(x);
+                    ((uint16_t *)t->data)[at] = fn_host_narrow(x);
                 else
                     ((float *)t->data)[at] = x;
             }
@@ -90,7 +71,7 @@ int fn_cpu_tensor_export(struct fn_dev *dev, const struct fn_tensor *t, void *ho
             for (size_t k = 0; k < c; k++, i++) {
                 const size_t at = element(t, block, n, p, k);
                 fn_host_set(host, type, i,
-                            (double)(narrow ? widened(((const uint16_t *)t->data)[at])
+                            (double)(narrow ? fn_host_widen(((const uint16_t *)t->data)[at])
                                             : ((const float *)t->data)[at]));
             }
     return FN_OK;
@@ -142,7 +123,7 @@ static void standardize_image(const uint8_t *from, size_t h, size_t w, int per_i
         image_scale(from, h * w * 3, &mean, &divisor);
     for (int v = 0; v < 256; v++) {
         table[v] = (float)((v - mean) / divisor);
-        halves[v] = narrowed(table[v]);
+        halves[v] = fn_host_narrow(table[v]);
     }
     for (size_t y = 0; y < h; y++)
         for (size_t x = 0; x < w; x++) {

@@ -151,7 +151,7 @@ int fn_cuda_conv_export(struct fn_dev *dev, const struct fn_conv *plan, const vo
     for (size_t i = 0; i < count && !rc; i++) {
         const size_t at = place(&plan->s, i);
         fn_host_set(oihw, type, i,
-                    grad16 ? fn_cuda_float_of(((const uint16_t *)copy)[at])
+                    grad16 ? fn_host_widen(((const uint16_t *)copy)[at])
                            : ((const float *)copy)[at]);
     }
     free(copy);

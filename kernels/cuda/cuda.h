@@ -143,9 +143,6 @@ uint16_t *fn_cuda_shadow_w(const struct fn_dev *dev, const void *w);
 uint16_t *fn_cuda_shadow_grad(const struct fn_dev *dev, const void *dw);
 
 /* tensor.c */
-/* To the nearest, ties to even, as the device rounds; and back. */
-uint16_t fn_cuda_bf16_of(float x);
-float fn_cuda_float_of(uint16_t bits);
 size_t fn_cuda_tensor_bytes(const struct fn_dev *dev, int n, int h, int w, int ctotal);
 int fn_cuda_tensor_import(struct fn_dev *dev, const void *host, int type,
                           const struct fn_tensor *t);

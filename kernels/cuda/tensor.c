@@ -3,7 +3,6 @@
  * the whole buffer: for weights, embeddings and tests, not for the training loop. */
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "kernels/cuda/cuda.h"
 #include "kernels/host.h"
@@ -18,24 +17,6 @@ size_t fn_cuda_tensor_bytes(const struct fn_dev *dev, int n, int h, int w, int c
     const struct fn_tensor t = {.n = n, .h = h, .w = w, .c = ctotal, .ctotal = ctotal};
     const size_t count = (size_t)n * (size_t)h * (size_t)w * (size_t)ctotal;
     return count * scalar_bytes(fn_cuda_type(dev, &t));
-}
-
-uint16_t fn_cuda_bf16_of(float x)
-{
-    uint32_t u;
-    memcpy(&u, &x, sizeof u);
-    if ((u & 0x7fffffff) > 0x7f800000)
-        return 0x7fff;
-    u += 0x7fff + (u >> 16 & 1);
-    return (uint16_t)(u >> 16);
-}
-
-float fn_cuda_float_of(uint16_t bits)
-{
-    const uint32_t u = (uint32_t)bits << 16;
-    float x;
-    memcpy(&x, &u, sizeof x);
-    return x;
 }
 
 static int staging(size_t bytes, void **out)
@@ -60,7 +41,7 @@ int fn_cuda_tensor_import(struct fn_dev *dev, const void *host, int type, const 
             const size_t at = p * (size_t)t->ctotal + (size_t)t->c0 + k;
             const float v = (float)fn_host_get(host, type, p * c + k);
             if (stored == FN_K_BF16)
-                ((uint16_t *)copy)[at] = fn_cuda_bf16_of(v);
+                ((uint16_t *)copy)[at] = fn_host_narrow(v);
             else
                 ((float *)copy)[at] = v;
         }
@@ -85,7 +66,7 @@ int fn_cuda_tensor_export(struct fn_dev *dev, const struct fn_tensor *t, void *h
         for (size_t k = 0; k < c; k++) {
             const size_t at = p * (size_t)t->ctotal + (size_t)t->c0 + k;
             fn_host_set(host, type, p * c + k,
-                        stored == FN_K_BF16 ? fn_cuda_float_of(((const uint16_t *)copy)[at])
+                        stored == FN_K_BF16 ? fn_host_widen(((const uint16_t *)copy)[at])
                                             : ((const float *)copy)[at]);
         }
 out:
