@@ -190,7 +190,7 @@ static void put_pictures(struct fn_report *r)
         return;
     fn_html_section(r->html, "Pictures", "As they stand in the store.");
     fn_html_grid(r->html, 2);
-    put_histogram(r, "Bytes of a picture", "How many images take so much room.", "bytes", "images",
+    put_histogram(r, "Bytes of a picture", "How many images take so much room.", "size", "images",
                   bins, fn_dump_spread(m->bytes_spread, 1, bins));
     if (!one)
         put_histogram(r, "Longer side", "How many images are so large.", "pixels", "images", bins,

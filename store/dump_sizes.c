@@ -15,7 +15,10 @@ static int compare_u64(const void *a, const void *b)
 
 static void name_bin(struct fn_dump_bin *bin, int kib)
 {
-    if (kib)
+    if (kib && (bin->from % 1024 || (bin->to + 1) % 1024))
+        snprintf(bin->name, sizeof bin->name, "%g - %g KiB", (double)bin->from / 1024,
+                 (double)(bin->to + 1) / 1024);
+    else if (kib)
         snprintf(bin->name, sizeof bin->name, "%s - %s KiB", fn_dump_number(bin->from >> 10),
                  fn_dump_number((bin->to + 1) >> 10));
     else if (bin->from == bin->to)
@@ -100,7 +103,7 @@ int fn_dump_spread(const uint64_t *spread, int bytes, struct fn_dump_bin bins[FN
         if (bin->from == fn_spread_from(i + step)) /* below 4 some bins hold no integer */
             continue;
         bin->to = fn_spread_from(i + step) - 1;
-        name_bin(bin, bytes && i >= 4 * 10 + 8);
+        name_bin(bin, bytes && i >= 4 * 10); /* four bins a power of two */
         count++;
     }
     return count;

@@ -38,6 +38,8 @@ says err "faces.tsv is a file, not the folder of a store"
 # ---- stats ----
 expect 0 fn-dump db
 says out "images per class"
+says out " KiB " # every bin of sizes in one unit
+sed "1,/bytes of the pictures/d" out | grep "[0-9]" | grep -v " KiB " && { echo "FAILED: units are mixed"; exit 1; }
 cp out stats
 expect 0 fn-dump db stats
 cmp out stats
