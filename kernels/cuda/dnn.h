@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The plans of a device: one for each different request, made once, kept until the device is
- * closed; convolutions of one shape share them (396 passes of the network are 81 plans). Inside
+ * closed; convolutions of one shape share them (401 passes of the network are 88 plans). Inside
  * kernels/cuda only. One thread. */
 #ifndef FN_KERNELS_CUDA_DNN_H
 #define FN_KERNELS_CUDA_DNN_H
