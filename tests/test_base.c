@@ -208,6 +208,73 @@ static void test_json_text(void **state)
     json_decref(value);
 }
 
+/* Each type as a member by its name, and what is said to whoever wants another. */
+static void test_json_types(void **state)
+{
+    static const struct {
+        const char *key, *name;
+        json_type type;
+    } kinds[] = {
+        {"o", "an object", JSON_OBJECT},    {"a", "an array", JSON_ARRAY},
+        {"s", "a string", JSON_STRING},     {"i", "an integer", JSON_INTEGER},
+        {"r", "a number", JSON_REAL},       {"t", "true or false", JSON_TRUE},
+        {"f", "true or false", JSON_FALSE}, {"n", "null", JSON_NULL},
+    };
+    static const char text[] =
+        "{\"o\": {}, \"a\": [], \"s\": \"\", \"i\": 1, \"r\": 0.5, \"t\": true, "
+        "\"f\": false, \"n\": null}";
+    json_t *value, *member;
+    char want[128];
+    double x;
+    (void)state;
+    assert_ok(fn_json_parse(text, sizeof text - 1, "k", &value));
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        const json_type other = kinds[i].type == JSON_ARRAY ? JSON_OBJECT : JSON_ARRAY;
+        assert_ok(fn_json_member(value, kinds[i].key, kinds[i].type, "k", &member));
+        assert_true(json_typeof(member) == kinds[i].type);
+        assert_int_equal(fn_json_member(value, kinds[i].key, other, "k", &member), FN_EFORMAT);
+        assert_null(member);
+        snprintf(want, sizeof want, "k: member \"%s\" is %s, want %s", kinds[i].key, kinds[i].name,
+                 other == JSON_OBJECT ? "an object" : "an array");
+        assert_string_equal(fn_err_text(0), want);
+    }
+    assert_int_equal(fn_json_real(value, "s", "k", &x), FN_EFORMAT);
+    json_decref(value);
+}
+
+/* Standard output in a file, and nowhere. */
+static void test_json_print(void **state)
+{
+    char line[64] = "";
+    FILE *file = tmpfile();
+    int full = open("/dev/full", O_WRONLY), before;
+    (void)state;
+    assert_non_null(file);
+    fflush(stdout);
+    before = dup(STDOUT_FILENO);
+    json_t *value = json_pack("{s:i, s:f}", "b", 1, "a", 0.1);
+    dup2(fileno(file), STDOUT_FILENO);
+    int rc = fn_json_print(value), lost = FN_OK;
+    if (full >= 0) {
+        dup2(full, STDOUT_FILENO);
+        lost = fn_json_print(value);
+        clearerr(stdout);
+    }
+    dup2(before, STDOUT_FILENO);
+    assert_ok(rc);
+    rewind(file);
+    assert_non_null(fgets(line, sizeof line, file));
+    assert_string_equal(line, "{\"a\": 0.1, \"b\": 1}\n");
+    if (full >= 0) {
+        assert_true(lost != FN_OK);
+        assert_non_null(strstr(fn_err_text(lost), "cannot write to standard output"));
+        close(full);
+    }
+    json_decref(value);
+    fclose(file);
+    close(before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +287,8 @@ int main(void)
         cmocka_unit_test(test_json_parse),
         cmocka_unit_test(test_json_bytes),
         cmocka_unit_test(test_json_text),
+        cmocka_unit_test(test_json_types),
+        cmocka_unit_test(test_json_print),
     };
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);
 }
