@@ -90,11 +90,13 @@ void fn_check_case(const char *backend, const char *what, fn_check_run *run, con
     struct fn_check want, got, again;
     char title[256];
     snprintf(title, sizeof title, "%s: %s", backend, what);
-    if (!fn_check_open(&want, "ref64", 0) || !fn_check_open(&got, backend, 0) ||
-        !fn_check_open(&again, backend, 0))
+    if (!fn_check_open(&want, "ref64", 0) || !fn_check_open(&got, backend, 0))
         fail_msg("%s: %s", title, fn_err_text(FN_EUNSUPPORTED));
     run(&want, the_case);
     run(&got, the_case);
+    /* Opened only now: a pretend GPU works in the order of the device that was opened last. */
+    if (!fn_check_open(&again, backend, 0))
+        fail_msg("%s: %s", title, fn_err_text(FN_EUNSUPPORTED));
     run(&again, the_case);
     fn_check_same(title, &got, &want, tolerance);
     strcat(title, ", once more");
@@ -111,11 +113,20 @@ void fn_check_all(const char *what, fn_check_run *run, const void *the_case,
         fn_check_case(fn_check_backend(i), what, run, the_case, tolerance);
 }
 
+static unsigned compared; /* arrays */
+
+static void say_compared(void)
+{
+    printf("%u arrays compared with ref64\n", compared);
+}
+
 static void same_array(const char *what, const struct fn_kept *got, const struct fn_kept *want,
                        struct fn_tolerance tolerance)
 {
     double most = 0, worst = 0;
     size_t at = 0, wrong = 0;
+    if (tolerance.relative > 0 && compared++ == 0)
+        atexit(say_compared);
     if (got->count != want->count)
         fail_msg("%s: %s has %zu elements, want %zu", what, got->name, got->count, want->count);
     for (size_t i = 0; i < want->count; i++)

@@ -50,8 +50,9 @@ static int turn[THREADS];                 /* order in which threads start */
 static int ready[THREADS], ready_count;   /* those that may go on */
 
 static struct fn_fiber host;
-static struct fiber fibers[THREADS + 1];
-static int fiber_count, current, idle[THREADS + 1], idle_count;
+enum { FIBERS = 2 * THREADS + 1 }; /* of the block that runs, and of one that stopped */
+static struct fiber fibers[FIBERS];
+static int fiber_count, current, idle[FIBERS], idle_count;
 
 static struct {
     const void *key;
@@ -326,7 +327,56 @@ static int next_ready(void)
     return thread;
 }
 
-static void run_block(void)
+/* ---- a block that stops ---- */
+
+/* Where a thread counts its block, in every other order, the first block to come there stops, and
+ * goes on when all others are done: what its other threads have yet to write is then missed. */
+static int may_stop, stops;
+
+/* All that a block is, besides its fibers. */
+static const struct {
+    void *at;
+    size_t bytes;
+} parts[] = {
+    {threads, sizeof threads},
+    {warps, sizeof warps},
+    {turn, sizeof turn},
+    {ready, sizeof ready},
+    {&ready_count, sizeof ready_count},
+    {&started, sizeof started},
+    {&alive, sizeof alive},
+    {&at_barrier, sizeof at_barrier},
+    {shared, sizeof shared},
+    {&shared_count, sizeof shared_count},
+    {&shared_bytes, sizeof shared_bytes},
+    {&fn_emu.block, sizeof fn_emu.block},
+};
+static unsigned char
+    stopped[sizeof threads + sizeof warps + sizeof turn + sizeof ready + sizeof shared + 256];
+
+static void exchange_block(int restore)
+{
+    unsigned char *at = stopped;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; at += parts[i++].bytes)
+        memcpy(restore ? parts[i].at : at, restore ? at : parts[i].at, parts[i].bytes);
+}
+
+void fn_emu_count_block(void)
+{
+    const int me = fibers[current].thread;
+    struct fiber *f = &fibers[current];
+    if (!may_stop)
+        return;
+    may_stop = 0;
+    stops = 1;
+    ready[ready_count++] = me;
+    fn_fiber_switch(&f->fiber, &host);
+    place_thread(me);
+}
+
+/* ---- blocks, one after the other ---- */
+
+static void begin_block(void)
 {
     memset(threads, 0, (size_t)thread_count * sizeof *threads);
     for (int w = 0; w < (thread_count + LANES - 1) / LANES; w++)
@@ -337,7 +387,12 @@ static void run_block(void)
     for (int t = 0; t < thread_count; t++)
         turn[t] = t;
     arrange(turn, thread_count);
-    while (alive) {
+}
+
+/* Its threads, until they are done or it stops. */
+static void run_block(void)
+{
+    while (alive && !stops) {
         if (ready_count) {
             enter(threads[next_ready()].fiber);
         } else if (started < thread_count) {
@@ -348,7 +403,9 @@ static void run_block(void)
             stop_deadlock();
         }
     }
-    for (int i = 0; i < shared_count; i++)
+    if (stops)
+        exchange_block(0);
+    for (int i = 0; i < shared_count && !stops; i++)
         free_shared(shared[i].data, shared[i].bytes);
 }
 
@@ -384,6 +441,8 @@ void fn_emu_run(const struct fn_emu_job *job)
     counted.threads += count * in_block;
     /* A stride that shares no factor with the count visits every block once. */
     const uint64_t stride = order > 2 && count % 7919 ? 7919 : 1;
+    int one_stopped = 0;
+    may_stop = order % 2 && count > 1;
     for (uint64_t i = 0; i < count; i++) {
         uint64_t b = order == 1 ? count - 1 - i : i * stride % count;
         fn_emu.block.x = (unsigned)(b % blocks.x);
@@ -391,6 +450,14 @@ void fn_emu_run(const struct fn_emu_job *job)
         fn_emu.block.z = (unsigned)(b / blocks.x / blocks.y);
         if (fn_emu_watch)
             fn_emu_watch(job, i);
+        begin_block();
+        run_block();
+        one_stopped |= stops;
+        stops = 0;
+    }
+    may_stop = 0;
+    if (one_stopped) {
+        exchange_block(1);
         run_block();
     }
 }

@@ -75,11 +75,13 @@ static inline void __threadfence(void)
 {
 }
 
-/* One thread of the host runs them all: a plain read and write is atomic. */
+/* One thread of the host runs them all: a plain read and write is atomic. Kernels count with it the
+ * blocks that are done. */
 static inline unsigned atomicInc(unsigned *at, unsigned most)
 {
     const unsigned old = *at;
     *at = old >= most ? 0 : old + 1;
+    fn_emu_count_block();
     return old;
 }
 

@@ -26,8 +26,9 @@ extern struct fn_emu_place fn_emu;
 /* Order of blocks, of threads after every meeting, and of who goes on: 0 ascending and in turn; 1
  * those that met last first, the lowest of them before the others, and blocks descending; 2 the
  * same, the highest first; others shuffled, with that number as the seed. Results
- * that differ between orders are a race. What it cannot show: blocks run one after the other, so a
- * block that reads what another has not yet made visible (a missing __threadfence) is not noticed.
+ * that differ between orders are a race. Blocks run one after the other, but in orders 1, 3, 5, ...
+ * the first one to count itself done (atomicInc) stops there until all others are. What it cannot
+ * show: that what was written is not yet visible to another block (a missing __threadfence).
  */
 void fn_emu_order(int order);
 
@@ -70,6 +71,7 @@ extern int (*fn_emu_submit)(const struct fn_emu_job *job);
 void *fn_emu_shared(const void *key, size_t bytes);
 void fn_emu_aligned(const void *address, size_t bytes);
 void fn_emu_barrier(int line);
+void fn_emu_count_block(void);
 int fn_emu_lane(void);
 uint64_t fn_emu_shuffle(unsigned mask, uint64_t value, int from, int line);
 unsigned fn_emu_vote(unsigned mask, int predicate, int line);

@@ -110,8 +110,9 @@ void fn_pretend_next(void)
     pthread_once(&once, start);
     pthread_mutex_lock(&lock);
     if (!is_chosen) {
-        o.order = opened++ % (FN_PRETEND_RANDOM + 1);
-        o.seed = opened;
+        /* All orders in turn, also of every second device. */
+        o.order = (opened + opened / 2) % (FN_PRETEND_RANDOM + 1);
+        o.seed = ++opened;
         set(&o);
     }
     pthread_mutex_unlock(&lock);
