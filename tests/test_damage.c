@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Flipped bits and missing ends: every one is reported, none crashes. FN_DAMAGE_FLIPS and
- * FN_DAMAGE_CUTS set how many (tests/long/store_flips.sh asks for many more). */
+/* Flipped bits, missing ends and pages of zeros: every one is reported, none crashes.
+ * FN_DAMAGE_FLIPS and FN_DAMAGE_CUTS set how many (tests/long/store_flips.sh asks for many more);
+ * every page has its turn. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -171,6 +172,14 @@ static void flip(const char *path, uint64_t at, unsigned bit)
     close(fd);
 }
 
+static void overwrite(const char *path, uint64_t at, const void *data, size_t bytes)
+{
+    int fd = open(path, O_WRONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, data, bytes, (off_t)at), (ssize_t)bytes);
+    close(fd);
+}
+
 static void test_flips(void **state)
 {
     (void)state;
@@ -217,6 +226,38 @@ static void test_cuts(void **state)
     assert_int_equal(findings(), 0);
 }
 
+/* A page that reads as zeros: a hole left by a full disk, or by a copy whose end was
+ * allocated and never written. */
+static void test_zeroed_pages(void **state)
+{
+    (void)state;
+    static const uint8_t zeros[FN_PAGE];
+    int zeroed = 0;
+    for (size_t i = 0; i < all_count; i++) {
+        const struct range *range = &all[i];
+        unsigned char *data;
+        size_t bytes;
+        char *path = fn_path_join(store_path, range->file);
+        assert_ok(fn_file_read(path, (size_t)1 << 30, &data, &bytes));
+        for (size_t at = 0; at < bytes; at += FN_PAGE) {
+            size_t n = bytes - at < FN_PAGE ? bytes - at : FN_PAGE;
+            if (!memcmp(data + at, zeros, n) || !strcmp(range->file, "provenance.json"))
+                continue;
+            overwrite(path, at, zeros, n);
+            read_all();
+            if (!findings())
+                fail_msg("%s with zeros from byte %zu on: not reported", range->file, at);
+            overwrite(path, at, data + at, n);
+            zeroed++;
+        }
+        free(data);
+        free(path);
+    }
+    assert_true(zeroed > 0);
+    assert_int_equal(findings(), 0);
+    printf("%d pages zeroed: all reported\n", zeroed);
+}
+
 /* Every record but the damaged one can still be read and is not reported. */
 static void test_one_record(void **state)
 {
@@ -255,6 +296,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_flips),
         cmocka_unit_test(test_cuts),
+        cmocka_unit_test(test_zeroed_pages),
         cmocka_unit_test(test_one_record),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
