@@ -6,6 +6,10 @@
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 build=${1:-build}
+[ -e "$build/CTestTestfile.cmake" ] || {
+    echo "tests/cuda/tiers.sh: $build is no folder in which tests were built (cmake --preset release)" >&2
+    exit 2
+}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 failed=0
