@@ -15,14 +15,19 @@ struct fn_dnn {
 
 static int failed(dnnl_status_t status, const char *call)
 {
-    int code = status == dnnl_out_of_memory   ? FN_ENOMEM
-               : status == dnnl_unimplemented ? FN_EUNSUPPORTED
-                                              : FN_EDEVICE;
-    const char *text = status == dnnl_out_of_memory       ? "out of memory"
-                       : status == dnnl_unimplemented     ? "not implemented for this processor"
-                       : status == dnnl_invalid_arguments ? "invalid arguments"
-                                                          : "failure";
-    return fn_fail(code, "oneDNN: %s (status %d) in %s", text, (int)status, call);
+    static const struct {
+        dnnl_status_t status;
+        int code;
+        const char *text;
+    } known[] = {
+        {dnnl_out_of_memory, FN_ENOMEM, "out of memory"},
+        {dnnl_unimplemented, FN_EUNSUPPORTED, "the library has no code for this on this processor"},
+        {dnnl_invalid_arguments, FN_EDEVICE, "invalid arguments"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (known[i].status == status)
+            return fn_fail(known[i].code, "oneDNN: %s, in %s", known[i].text, call);
+    return fn_fail(FN_EDEVICE, "oneDNN: failure (status %d) in %s", (int)status, call);
 }
 
 /* Only where `rc` and the label `out` are. */

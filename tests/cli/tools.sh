@@ -38,3 +38,13 @@ skip() {
     echo "SKIPPED: $1"
     exit 0
 }
+
+# real_faces: db, a store of the people of lfw-part.tar with 20 or more pictures, as rows of an aligned TSV.
+real_faces() {
+    [ -r "$FN_TEST_DATA/lfw-part.tar" ] || skip "no $FN_TEST_DATA/lfw-part.tar (set FN_TEST_DATA)"
+    make_tsv=${FN_MAKE_TSV:-$FN_TEST_DATA/../tools/make_tsv.py}
+    "$FN_PYTHON" -c 'import PIL' 2>/dev/null || skip "$FN_PYTHON cannot import PIL, which make_tsv.py needs (set FN_PYTHON)"
+    expect 0 "$FN_PYTHON" "$make_tsv" "$FN_TEST_DATA/lfw-part.tar" "$FN_TEST_DATA/bounding_boxes-part-m44.txt" faces.tsv
+    expect 0 fn-ingest faces.tsv --store db --min-images 20
+    says out "3023 records in 62 classes"
+}

@@ -1,11 +1,6 @@
 # Fine-tuning on real faces: 62 people with 20 or more pictures, from the published weights, 200 steps of 16.
 . "$TOOLS"
-[ -r "$FN_TEST_DATA/lfw-part.tar" ] || skip "no $FN_TEST_DATA/lfw-part.tar (set FN_TEST_DATA)"
-make_tsv=${FN_MAKE_TSV:-$FN_TEST_DATA/../tools/make_tsv.py}
-"$FN_PYTHON" -c 'import PIL' 2>/dev/null || skip "$FN_PYTHON cannot import PIL, which make_tsv.py needs (set FN_PYTHON)"
-expect 0 "$FN_PYTHON" "$make_tsv" "$FN_TEST_DATA/lfw-part.tar" "$FN_TEST_DATA/bounding_boxes-part-m44.txt" faces.tsv
-expect 0 fn-ingest faces.tsv --store db --min-images 20
-says err "3023 records in 62 classes"
+real_faces
 fn-train --store db --pretrained_model "$FN_TEST_DATA/irv1-vggface2.safetensors" --embedding_size 512 \
     --use_fixed_image_standardization --random_crop --random_flip --optimizer MOM --learning_rate 0.01 \
     --weight_decay 5e-4 --keep_probability 0.8 --validation_set_split_ratio 0.1 --validate_every_n_epochs 1 \

@@ -1,11 +1,7 @@
 # Fine-tuning on real faces with triplets, mined offline and online: 62 people with 20 or more pictures, from the published
 # weights, 40 steps of 24; batch norm stays as it is. LFW on folds 1-4 is at least as good afterwards as before (0.99375).
 . "$TOOLS"
-[ -r "$FN_TEST_DATA/lfw-part.tar" ] || skip "no $FN_TEST_DATA/lfw-part.tar (set FN_TEST_DATA)"
-make_tsv=${FN_MAKE_TSV:-$FN_TEST_DATA/../tools/make_tsv.py}
-"$FN_PYTHON" -c 'import PIL' 2>/dev/null || skip "$FN_PYTHON cannot import PIL, which make_tsv.py needs (set FN_PYTHON)"
-expect 0 "$FN_PYTHON" "$make_tsv" "$FN_TEST_DATA/lfw-part.tar" "$FN_TEST_DATA/bounding_boxes-part-m44.txt" faces.tsv
-expect 0 fn-ingest faces.tsv --store db --min-images 20
+real_faces
 tar -xf "$FN_TEST_DATA/lfw-part.tar"
 expect 0 fn-ingest --store lfwdb --size 160 --codec png --boxes "$FN_TEST_DATA/bounding_boxes-part.txt" lfw
 
