@@ -149,35 +149,84 @@ static int write_tree(struct artist *a)
     return rc;
 }
 
+/* How many pairs there are, of one person and of two, and how many of each are asked for. */
+enum { FOLDS = 10 };
+struct pair_count {
+    uint64_t same, different, asked;
+};
+
+static struct pair_count count_pairs(const struct options *o)
+{
+    const uint64_t people = (uint64_t)o->people, images = (uint64_t)o->images;
+    const uint64_t couples = people * (people - 1) / 2, most = (UINT64_C(1) << 62) / couples;
+    const uint64_t pictures = images * images < most ? images * images : most;
+    int64_t each = o->pairs / FOLDS / 2 > 0 ? o->pairs / FOLDS / 2 : 1;
+    return (struct pair_count){people * (images * (images - 1) / 2), couples * pictures,
+                               (uint64_t)each * FOLDS};
+}
+
+/* All are different from each other, so there may be too few. */
+static int check_pairs(const struct options *o)
+{
+    const struct pair_count c = count_pairs(o);
+    const int of_one = c.asked > c.same;
+    if (!of_one && c.asked <= c.different)
+        return FN_OK;
+    return fn_fail(
+        FN_EUSAGE,
+        "--pair-count %lld asks for %llu pairs of %s, but %lld people with %lld pictures "
+        "each have %llu: ask for fewer pairs, or for more --people or --images",
+        (long long)o->pairs, (unsigned long long)c.asked, of_one ? "one person" : "two people",
+        (long long)o->people, (long long)o->images,
+        (unsigned long long)(of_one ? c.same : c.different));
+}
+
+/* Pair `index` of the n (n - 1) / 2 of n things: the second is 1, 2, ... n / 2 behind the first. */
+static void couple(uint64_t n, uint64_t index, uint64_t *first, uint64_t *second)
+{
+    *first = index % n;
+    *second = (*first + index / n + 1) % n;
+}
+
+static void same_pair(const struct options *o, uint64_t index, FILE *f)
+{
+    const uint64_t people = (uint64_t)o->people;
+    uint64_t m, n;
+    char name[64];
+    person_name(index % people + (uint64_t)o->first, name, sizeof name);
+    couple((uint64_t)o->images, index / people, &m, &n);
+    fprintf(f, "%s\t%u\t%u\n", name, (unsigned)m + 1, (unsigned)n + 1);
+}
+
+static void different_pair(const struct options *o, uint64_t index, FILE *f)
+{
+    const uint64_t people = (uint64_t)o->people, images = (uint64_t)o->images;
+    const uint64_t couples = people * (people - 1) / 2, pictures = index / couples;
+    uint64_t p, q;
+    char a[64], b[64];
+    couple(people, index % couples, &p, &q);
+    person_name(p + (uint64_t)o->first, a, sizeof a);
+    person_name(q + (uint64_t)o->first, b, sizeof b);
+    fprintf(f, "%s\t%u\t%s\t%u\n", a, (unsigned)(pictures % images) + 1, b,
+            (unsigned)(pictures / images) + 1);
+}
+
 /* The format of LFW's pairs.txt: in each fold as many pairs of one person as of two. */
 static int write_pairs(const struct options *o)
 {
+    const struct pair_count c = count_pairs(o);
+    const uint64_t each = c.asked / FOLDS, seed = (uint64_t)o->seed;
     struct fn_out *out = NULL;
     int rc = fn_out_open(&out, o->pairs_file);
     if (rc)
         return rc;
     FILE *f = fn_out_stream(out);
-    const int folds = 10;
-    int64_t each = o->pairs / folds / 2 > 0 ? o->pairs / folds / 2 : 1;
-    fprintf(f, "%d\t%d\n", folds, (int)each);
-    uint64_t k = 0, seed = (uint64_t)o->seed, people = (uint64_t)o->people,
-             images = (uint64_t)o->images;
-    for (int64_t i = 0; i < folds * each * 2; i++) {
-        char a[64], b[64];
-        uint64_t p = fn_rng_below(fn_rng(seed, k++, 1, FN_RNG_SAMPLE), people);
-        uint64_t m = fn_rng_below(fn_rng(seed, k++, 1, FN_RNG_SAMPLE), images);
-        person_name(p + (uint64_t)o->first, a, sizeof a);
-        if (i / each % 2 == 0) {
-            uint64_t n =
-                (m + 1 + fn_rng_below(fn_rng(seed, k++, 1, FN_RNG_SAMPLE), images - 1)) % images;
-            fprintf(f, "%s\t%u\t%u\n", a, (unsigned)m + 1, (unsigned)n + 1);
-        } else {
-            uint64_t q =
-                (p + 1 + fn_rng_below(fn_rng(seed, k++, 1, FN_RNG_SAMPLE), people - 1)) % people;
-            uint64_t n = fn_rng_below(fn_rng(seed, k++, 1, FN_RNG_SAMPLE), images);
-            person_name(q + (uint64_t)o->first, b, sizeof b);
-            fprintf(f, "%s\t%u\t%s\t%u\n", a, (unsigned)m + 1, b, (unsigned)n + 1);
-        }
+    fprintf(f, "%d\t%d\n", FOLDS, (int)each);
+    for (uint64_t fold = 0; fold < FOLDS; fold++) {
+        for (uint64_t i = fold * each; i < (fold + 1) * each; i++)
+            same_pair(o, fn_rng_permute(seed, 0, c.same, i), f);
+        for (uint64_t i = fold * each; i < (fold + 1) * each; i++)
+            different_pair(o, fn_rng_permute(seed, 1, c.different, i), f);
     }
     rc = fn_out_commit(out);
     fn_out_close(&out);
@@ -189,7 +238,9 @@ static int run(const struct options *o)
     struct artist a = {.o = o};
     if (!o->tsv && !o->tree && !o->pairs_file)
         return fn_fail(FN_EUSAGE, "nothing to do: give --tsv FILE, --tree DIR or --pairs FILE");
-    int rc = fn_codec_open(&a.codec);
+    int rc = o->pairs_file ? check_pairs(o) : FN_OK;
+    if (!rc)
+        rc = fn_codec_open(&a.codec);
     if (!rc && o->tsv)
         rc = write_tsv(&a);
     if (!rc && o->tree)
@@ -232,7 +283,7 @@ static struct fn_arg args[] = {
      .value = &o.pairs,
      .min = 20,
      .max = 1000000,
-     .help = "about so many pairs"},
+     .help = "about so many pairs, all different"},
     {.name = "people",
      .kind = FN_ARG_INT,
      .value = &o.people,

@@ -2,7 +2,7 @@
 . "$TOOLS"
 expect 0 draw-faces --tsv faces.tsv --people 5 --images 8 --size 96
 expect 0 fn-ingest faces.tsv --store db --size 88 --codec png
-expect 0 draw-faces --tree people --pairs pairs.txt --people 8 --images 3 --first 500 --pair-count 60 --size 88
+expect 0 draw-faces --tree people --pairs pairs.txt --people 8 --images 3 --first 500 --pair-count 40 --size 88
 set -- --store db --model_def models.shrunken --image_size 80 --batch_size 8 --epoch_size 100 --max_nrof_epochs 2 \
     --embedding_size 16 --optimizer ADAM --learning_rate 0.01 --weight_decay 1e-3 --threads 1 --log_histograms \
     --prelogits_hist_max 4 --prelogits_norm_loss_factor 1e-3 --validation_set_split_ratio 0.1 --lfw_dir people \

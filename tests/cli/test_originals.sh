@@ -3,7 +3,7 @@
 . "$TOOLS"
 mkdir D
 expect 0 draw-faces --tree D/msceleb --pairs unused.txt --people 6 --images 12 --first 7
-expect 0 draw-faces --tree D/lfw_mtcnnpy_160 --pairs pairs.txt --people 8 --images 3 --first 500 --pair-count 60 --size 160
+expect 0 draw-faces --tree D/lfw_mtcnnpy_160 --pairs pairs.txt --people 8 --images 3 --first 500 --pair-count 40 --size 160
 printf '0: 0.05\n100: 0.005\n200: 0.0005\n276: -1\n' >lr.txt
 # Behind the command line, what makes it a matter of seconds: the later option counts.
 small="--model_def models.shrunken --batch_size 6 --epoch_size 3 --max_nrof_epochs 2 --threads 1"

@@ -4,7 +4,7 @@
 . "${TOOLS%/*}/runs.sh"
 expect 0 draw-faces --tsv faces.tsv --people 8 --images 12 --size 96
 expect 0 fn-ingest faces.tsv --store db --size 88
-expect 0 draw-faces --tree people --pairs pairs.txt --people 8 --images 3 --first 500 --pair-count 60 --size 88
+expect 0 draw-faces --tree people --pairs pairs.txt --people 8 --images 3 --first 500 --pair-count 40 --size 88
 
 # Everything that has a state is on: dropout, center loss, EMA, slots, augmentation.
 set -- --store db --model_def models.shrunken --image_size 80 --batch_size 8 --epoch_size 7 --max_nrof_epochs 3 \

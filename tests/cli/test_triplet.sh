@@ -4,7 +4,7 @@
 . "${TOOLS%/*}/runs.sh"
 expect 0 draw-faces --tsv faces.tsv --people 8 --images 12 --size 96
 expect 0 fn-ingest faces.tsv --store db --size 88
-expect 0 draw-faces --tree people --pairs pairs.txt --people 8 --images 3 --first 500 --pair-count 60 --size 88
+expect 0 draw-faces --tree people --pairs pairs.txt --people 8 --images 3 --first 500 --pair-count 40 --size 88
 
 # Groups of 30 images do not divide by 9, nor do their triplets: odd batches everywhere.
 set -- --loss triplet --store db --model_def models.shrunken --image_size 80 --batch_size 9 --epoch_size 20 \
