@@ -165,7 +165,7 @@ int fn_run_log_event(struct fn_run *r, const char *tag, int64_t x, double value)
 int fn_run_log_line(struct fn_run *r, const struct fn_flight *f)
 {
     double now = fn_now();
-    if (now - r->last_line < LINE_EVERY_S && f->batch != r->o->epoch_size)
+    if (now - r->last_line < LINE_EVERY_S && f->batch != f->batches)
         return 0;
     r->last_line = now;
     return 1;
@@ -198,7 +198,7 @@ static void say_step(struct fn_run *r, const double *l, const struct fn_flight *
     if (fn_run_log_line(r, flight))
         fn_info("Epoch: [%d][%d/%d]\tTime %.3f\tLoss %2.3f\tXent %2.3f\tRegLoss %2.3f\tAccuracy "
                 "%2.3f\tLr %2.5f\tCl %2.3f\t%s",
-                (int)r->state.epoch, (int)flight->batch, (int)r->o->epoch_size, seconds, f->loss,
+                (int)r->state.epoch, (int)flight->batch, (int)flight->batches, seconds, f->loss,
                 l[FN_LOSS_XENT], fn_step_regularization(l, &r->step), f->accuracy, flight->rate,
                 l[FN_LOSS_CENTER], fn_run_log_tail(r, flight, tail, sizeof tail));
 }

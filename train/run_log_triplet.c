@@ -84,7 +84,7 @@ int fn_run_log_triplet_step(struct fn_run *r, const double l[FN_LOSS_COUNT],
     if (fn_run_log_line(r, flight))
         fn_info("Epoch: [%d][%d/%d]\tTime %.3f\tLoss %2.3f\tActive %.1f%%\tMean distance "
                 "%.3f\tLr %2.5f\t%s",
-                (int)r->state.epoch, (int)flight->batch, (int)r->o->epoch_size, seconds, values[0],
+                (int)r->state.epoch, (int)flight->batch, (int)flight->batches, seconds, values[0],
                 100 * active, values[5], flight->rate,
                 fn_run_log_tail(r, flight, tail, sizeof tail));
     if (r->online && isfinite(values[5])) {

@@ -42,7 +42,7 @@ enum {
 /* A step that is queued, and not read yet. */
 struct fn_flight {
     uint64_t number;            /* the step, from 1 */
-    int64_t batch;              /* in its epoch, from 1 */
+    int64_t batch, batches;     /* in its epoch, from 1; of it, as far as was known then */
     int n;                      /* images */
     double rate, begin, wait_s; /* wait_s: for its images */
     int follows;                /* right after another step: nothing else was done between them */
@@ -265,6 +265,15 @@ static inline int64_t fn_run_epoch_start(const struct fn_run *r)
 static inline int fn_run_epoch_over(const struct fn_run *r)
 {
     return r->state.batch >= r->o->epoch_size && !r->state.triplets;
+}
+
+/* Batches of the current epoch, as far as is known: epoch_size, or, once a group's triplets are
+ * selected that end behind it, those up to that end. */
+static inline int64_t fn_run_epoch_batches(const struct fn_run *r)
+{
+    const int64_t n = r->o->batch_size, rows = (int64_t)r->state.triplet_rows;
+    const int64_t end = r->state.batch - r->state.group_batches + (rows + n - 1) / n;
+    return r->state.triplets && end > r->o->epoch_size ? end : r->o->epoch_size;
 }
 
 /* Number of the next epoch; of the last one. Triplet epochs can be longer than epoch_size. */

@@ -20,6 +20,7 @@ static int start(struct fn_run *r, struct fn_exec *exec, double rate, struct fn_
     const int32_t *labels;
     int rc;
     f->begin = fn_now();
+    f->batches = fn_run_epoch_batches(r);
     rc = fn_loader_next(r->train_ring.loader, &f->data);
     if (rc)
         return rc;

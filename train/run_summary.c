@@ -34,12 +34,10 @@ static int find_last_epoch(struct fn_run *r)
 static double steps_left(const struct fn_run *r, uint64_t step)
 {
     double size = (double)r->o->epoch_size, epochs = (double)(r->last_epoch - r->state.epoch);
-    double steps = size - (double)r->state.batch + epochs * size, group = 0;
-    if (r->state.triplets)
-        group = ceil((double)r->state.triplet_rows / (double)r->o->batch_size) -
-                (double)r->state.group_batches;
-    if (steps < group)
-        steps = group;
+    double steps = size - (double)r->state.batch + epochs * size;
+    double epoch = (double)(fn_run_epoch_batches(r) - r->state.batch);
+    if (steps < epoch)
+        steps = epoch;
     if (r->o->max_steps && steps > (double)r->o->max_steps - (double)step)
         steps = (double)r->o->max_steps - (double)step;
     return steps > 0 ? steps : 0;

@@ -19,7 +19,12 @@ says err "Plan: epochs 0 to 2 of 20 steps (the last group's end), 60 steps of 9 
 says err "(nrof_random_negs, nrof_triplets) = ("
 says err "): time="
 says err "Mean distance "
-says err "Epoch: [0][1/20]	Time "
+says err "Epoch: [0][1/"
+# The number of a batch never passes that of its epoch's batches, and comes to it: 20, or where the last group ends.
+sed -n 's/^Epoch: \[\([0-9]*\)\]\[\([0-9]*\)\/\([0-9]*\)\].*/\1 \2 \3/p' err >batches
+awk '{ if ($2 > $3 || $3 < 20) bad = 1; at[$1] = $2; of[$1] = $3; if ($3 > 20) longer = 1 }
+    END { for (e in at) if (at[e] != of[e]) bad = 1; exit bad || !longer }' batches ||
+    { echo "FAILED: numbers of batches"; cat batches; exit 1; }
 says err "Accuracy: 0."
 run=$(ls whole)
 logs=logs/$run
