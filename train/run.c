@@ -129,7 +129,7 @@ static int train(struct fn_run *r, double rate, enum fn_why *why)
 static int train_and_save(struct fn_run *r, double rate, int *last)
 {
     enum fn_why why = FN_WHY_EPOCH;
-    int rc = train(r, rate, &why), due;
+    int rc = train(r, rate, &why);
     double begin;
     while (!rc && why == FN_WHY_DIVERGED) {
         rc = fn_run_go_back(r);
@@ -144,9 +144,8 @@ static int train_and_save(struct fn_run *r, double rate, int *last)
         return rc;
     if (why == FN_WHY_INTERRUPTED)
         return fn_fail(FN_EINTERRUPTED, "interrupted");
-    *last = why == FN_WHY_ENOUGH || fn_run_next_epoch(r) > fn_run_last_epoch(r);
-    due = *last || r->state.epoch % r->o->validate_every == 0;
-    if (due && r->split->val.count)
+    *last = why == FN_WHY_ENOUGH || fn_run_last(r);
+    if (fn_run_validates(r) && r->split->val.count)
         rc = fn_run_validate(r);
     if (rc)
         return rc;
@@ -186,7 +185,7 @@ static int epochs(struct fn_run *r)
     while (!rc && !last && r->state.epoch <= fn_run_last_epoch(r)) {
         double rate = 0;
         if (r->state.validated) { /* resumed between an epoch's checkpoint and its evaluation */
-            last = fn_run_next_epoch(r) > fn_run_last_epoch(r);
+            last = fn_run_last(r);
         } else {
             rc = fn_run_rate(r, r->state.epoch, &rate);
             if (!rc && rate <= 0) {

@@ -92,7 +92,7 @@ static int64_t last_key(const struct fn_run *r, int table)
     case FN_LOG_STEPS:
         return (int64_t)r->state.step;
     case FN_LOG_VALIDATION:
-        return r->state.epoch - !r->state.validated;
+        return r->state.epoch - !(r->state.validated && fn_run_validates(r));
     case FN_LOG_EPOCHS:
     case FN_LOG_PRELOGITS:
         return r->state.epoch - 1;

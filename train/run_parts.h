@@ -287,6 +287,23 @@ static inline int64_t fn_run_last_epoch(const struct fn_run *r)
     return r->o->max_epochs - 1 + r->loss->first_epoch;
 }
 
+/* --max_steps are done. */
+static inline int fn_run_enough(const struct fn_run *r)
+{
+    return r->o->max_steps && r->state.step >= (uint64_t)r->o->max_steps;
+}
+
+/* Nothing is trained after the current epoch; it is validated. A run that goes on from here with
+ * other options may find that neither holds any more. */
+static inline int fn_run_last(const struct fn_run *r)
+{
+    return fn_run_enough(r) || fn_run_next_epoch(r) > fn_run_last_epoch(r);
+}
+static inline int fn_run_validates(const struct fn_run *r)
+{
+    return fn_run_last(r) || r->state.epoch % r->o->validate_every == 0;
+}
+
 #ifdef __cplusplus
 }
 #endif

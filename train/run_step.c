@@ -108,7 +108,7 @@ int fn_run_ended(const struct fn_run *r, enum fn_why *why)
 {
     if (fn_interrupted())
         *why = FN_WHY_INTERRUPTED;
-    else if (r->o->max_steps && r->state.step >= (uint64_t)r->o->max_steps)
+    else if (fn_run_enough(r))
         *why = FN_WHY_ENOUGH;
     return *why != FN_WHY_EPOCH;
 }

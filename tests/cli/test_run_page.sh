@@ -14,17 +14,21 @@ common="$common --logs_base_dir logs --lfw_dir people --lfw_pairs pairs.txt --th
 
 # shellcheck disable=SC2086
 expect 0 fn-train --store 'd<b>&' $common --max_nrof_epochs 4 --max_steps 8 --validation_set_split_ratio 0.2 \
-    --validate_every_n_epochs 1 --use_fixed_image_standardization
+    --validate_every_n_epochs 3 --use_fixed_image_standardization
 run=$(ls -d models/*)
 says out "report: "
-same "$(grep -c "	nan	nan	nan$" logs/*/epochs.tsv)" 1 "epochs in which nothing was trained, and that have no speed"
-page "$run/report.html" "Training run" Loss Accuracy "Learning rate" "Same person or not" "Images a second" "d<b>&"
 hasnt "$run/report.html" "resumed</li>"
+expect 0 fn-train --resume "$run" --threads 1 --quiet # nothing is left to do, and nothing is lost
+keys() { sed 1d logs/*/$1.tsv | cut -f 1 | tr '\n' ' '; }
+same "$(keys epochs)| $(keys validation)" "1 2 | 2 " "epochs and validations of a run that --max_steps ends with the second"
+page "$run/report.html" "Training run" Loss Accuracy "Learning rate" "Same person or not" "Images a second" "d<b>&"
 expect 0 fn-train --resume "$run" --max_steps 0 --quiet --json
 says out '"report"'
 hasnt "$run/report.html" "went back"
+same "$(keys epochs)| $(keys validation)" "1 2 3 4 | 3 4 " "epochs and validations after going on"
 page "$run/report.html" "--resume $run" resumed "12" "$(pwd)/d<b>&"
-same "$(grep -c . logs/*/starts.tsv)" 3 "lines of starts.tsv"
+same "$(grep -c . logs/*/starts.tsv)" 4 "lines of starts.tsv"
+same "$(grep "	nan	nan	nan$" logs/*/epochs.tsv | cut -f 1)" 2 "epochs trained before the resume, and that have no speed"
 same "$(grep -o 'resumed</li>' "$run/report.html" | sort -u)" "resumed</li>" "a mark for the resume"
 
 # From the logs alone, by either folder: the same page.

@@ -74,8 +74,11 @@ expect 0 fn-train "$@" --models_base_dir four --nrof_preprocess_threads 4 --quie
 equal four "4 loader workers"
 
 # ---- stopped after any step, with --max_steps, and resumed ----
-for k in 1 5 7 8 13 20; do
-    expect 0 fn-train "$@" --models_base_dir cut --max_steps $k --quiet
+for k in 1 5 7 8 13 14 20; do
+    expect 0 fn-train "$@" --models_base_dir cut --max_steps $k
+    # Saved and evaluated once, also where the last step is an epoch's last; validated where a longer run would not be, too.
+    same "$(grep -c "^Saved checkpoint of step $k in" err) $(grep -c "^Validation Epoch: $(((k + 6) / 7))	" err)" "1 1" "at the end, $k"
+    same "$(wc -l <"logs/$(ls cut)/lfw_result.txt")" $(((k + 6) / 7)) "evaluations after step $k"
     (cd people && expect 0 fn-train --resume ../cut/* --max_steps 0 --threads 1 # from anywhere
         says err "Going on from step $k")
     rm -f people/out people/err

@@ -60,7 +60,8 @@ equal four "4 loader workers"
 
 # ---- stopped within a group, at its end, at an epoch's; saved within a group ----
 for k in 1 11 24 25 26 $((steps - 1)); do
-    expect 0 fn-train "$@" --models_base_dir cut --max_steps $k --quiet
+    expect 0 fn-train "$@" --models_base_dir cut --max_steps $k
+    same "$(grep -c "^Saved checkpoint of step $k in" err)" 1 "checkpoints at the end, $k"
     expect 0 fn-train --resume cut/* --max_steps 0 --threads 1
     says err "Going on from step $k"
     equal cut "resumed after step $k"
