@@ -117,8 +117,8 @@ int fn_codec_open(struct fn_codec **codec)
     *codec = c;
     if (!c)
         return fn_fail(FN_ENOMEM, "no memory for a codec");
-    if ((rc = fn_jpeg_open(&c->jpeg)) || (rc = fn_png_open(&c->png)) ||
-        (rc = fn_resizer_open(&c->resizer)))
+    if ((rc = fn_jpeg_open(&c->jpeg)) || (rc = fn_jpeg_writer_open(&c->jpeg_writer)) ||
+        (rc = fn_png_open(&c->png)) || (rc = fn_resizer_open(&c->resizer)))
         fn_codec_close(codec);
     return rc;
 }
@@ -129,6 +129,7 @@ void fn_codec_close(struct fn_codec **codec)
     if (!c)
         return;
     fn_jpeg_close(&c->jpeg);
+    fn_jpeg_writer_close(&c->jpeg_writer);
     fn_png_close(&c->png);
     fn_resizer_close(&c->resizer);
     fn_image_free(&c->upright);
@@ -243,7 +244,7 @@ int fn_image_decode_rows(struct fn_codec *codec, const uint8_t *data, size_t byt
 int fn_jpeg_encode(struct fn_codec *codec, const struct fn_image *im, int quality, int subsample,
                    struct fn_bytes *out)
 {
-    return fn_jpeg_write(codec->jpeg, im, quality, subsample, out);
+    return fn_jpeg_write(codec->jpeg_writer, im, quality, subsample, out);
 }
 
 int fn_png_encode(struct fn_codec *codec, const struct fn_image *im, int level,

@@ -74,9 +74,6 @@ int fn_image_decode(struct fn_codec *codec, const uint8_t *data, size_t bytes, u
 struct fn_rows {
     int w, h;    /* pixels of the picture, as recorded; FN_ECORRUPT: it has others */
     int y, rows; /* which: 0 <= y, rows >= 1, y + rows <= h */
-    /* Bytes behind the picture that may be read. What they are does not matter; 5,120 of them let
-     * libjpeg-turbo take its faster path to the picture's end. 0: none. */
-    size_t spare;
     /* Called with the rows in order, one or more at a time: rows [y, y + rows) of (h, w, 3),
      * packed. */
     void (*put)(void *context, int y, int rows, const uint8_t *rgb);

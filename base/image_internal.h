@@ -10,12 +10,14 @@
 extern "C" {
 #endif
 
-struct fn_jpeg;    /* jpeg.c */
-struct fn_png;     /* png.c */
-struct fn_resizer; /* resize.c */
+struct fn_jpeg;        /* jpeg.c */
+struct fn_jpeg_writer; /* jpeg_write.c */
+struct fn_png;         /* png.c */
+struct fn_resizer;     /* resize.c */
 
 struct fn_codec {
     struct fn_jpeg *jpeg;
+    struct fn_jpeg_writer *jpeg_writer;
     struct fn_png *png;
     struct fn_resizer *resizer;
     struct fn_image upright; /* a picture as stored, before its EXIF orientation is applied */
@@ -44,8 +46,14 @@ int fn_jpeg_header(struct fn_jpeg *jpeg, const uint8_t *data, size_t bytes,
 int fn_jpeg_pixels(struct fn_jpeg *jpeg, struct fn_image *out, int *warnings);
 /* Instead of pixels: some rows, see fn_image_decode_rows. */
 int fn_jpeg_rows(struct fn_jpeg *jpeg, const struct fn_rows *want);
-int fn_jpeg_write(struct fn_jpeg *jpeg, const struct fn_image *im, int quality, int subsample,
-                  struct fn_bytes *out);
+/* For tests: every picture by libjpeg alone; whether the last one was by our decoder of its Huffman
+ * codes (jpeg_huffman.h), to its end. */
+void fn_jpeg_use_libjpeg(struct fn_jpeg *jpeg, int only);
+int fn_jpeg_was_ours(const struct fn_jpeg *jpeg);
+int fn_jpeg_writer_open(struct fn_jpeg_writer **jpeg);
+void fn_jpeg_writer_close(struct fn_jpeg_writer **jpeg);
+int fn_jpeg_write(struct fn_jpeg_writer *jpeg, const struct fn_image *im, int quality,
+                  int subsample, struct fn_bytes *out);
 
 int fn_png_open(struct fn_png **png);
 void fn_png_close(struct fn_png **png);

@@ -233,7 +233,7 @@ int fn_record_decode_rows(struct fn_codec *codec, const struct fn_record *rec, i
                           void (*put)(void *context, int y, int rows, const uint8_t *rgb),
                           void *context)
 {
-    const struct fn_rows want = {rec->w, rec->h, y, rows, rec->spare, put, context};
+    const struct fn_rows want = {rec->w, rec->h, y, rows, put, context};
     int rc;
     if (rec->codec != FN_CODEC_RAW)
         return fn_image_decode_rows(codec, rec->payload, rec->payload_bytes, &want);

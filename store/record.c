@@ -115,7 +115,6 @@ int fn_record_parse(const uint8_t *at, size_t room, struct fn_record *rec, size_
     rec->pixels = head.pixels;
     rec->payload = (const uint8_t *)rec->name + head.name_bytes;
     rec->payload_bytes = head.payload_bytes;
-    rec->spare = room - (size_t)(rec->payload + rec->payload_bytes - at);
     rec->checksum = head.checksum;
     if (bytes)
         *bytes = size;

@@ -89,7 +89,6 @@ struct fn_record {
     uint64_t pixels; /* hash of the picture before it was encoded; 0: not computed */
     const uint8_t *payload;
     size_t payload_bytes;
-    size_t spare;      /* bytes behind the payload that may be read */
     uint64_t checksum; /* XXH3-64 over all of the above but id and label (see FORMAT.md) */
 };
 

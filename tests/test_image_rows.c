@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Some rows of a picture are bit for bit those of the whole one: every position of the crop, every
- * sampling, whatever stands behind the picture; and one that is cut is refused or right. */
+ * sampling; and one that is cut is refused or right. */
 #include "base/file.h"
 #include "base/json.h"
 #include "base/rng.h"
 #include "tests/codec.h"
-
-enum { SPARE = 6000 };
 
 /* Smooth shapes with noise: every kind of block. */
 static void draw(struct fn_image *im, uint64_t k, int w, int h)
@@ -36,11 +34,10 @@ static void put(void *context, int y, int rows, const uint8_t *rgb)
 }
 
 /* Rows [y, y + rows) of a picture of which the whole is known. */
-static int rows_of(const uint8_t *data, size_t bytes, size_t spare, const struct fn_image *whole,
-                   int y, int rows)
+static int rows_of(const uint8_t *data, size_t bytes, const struct fn_image *whole, int y, int rows)
 {
     struct got g = {whole, y, 0};
-    const struct fn_rows want = {whole->w, whole->h, y, rows, spare, put, &g};
+    const struct fn_rows want = {whole->w, whole->h, y, rows, put, &g};
     int rc = fn_image_decode_rows(codec, data, bytes, &want);
     if (rc == FN_OK && (g.wrong || g.next != y + rows))
         fail_msg("rows %d to %d of %d x %d: %d times wrong", y, y + rows, whole->w, whole->h,
@@ -48,37 +45,27 @@ static int rows_of(const uint8_t *data, size_t bytes, size_t spare, const struct
     return rc;
 }
 
-/* The picture at the front of a block that ends exactly behind the spare bytes: what a sanitizer
- * sees. Kind 0: zeros behind it, 1: end markers, 2: noise, 3: the picture again. */
-static uint8_t *with_spare(const uint8_t *data, size_t bytes, size_t spare, int kind)
+/* From a block of exactly these bytes, so that a sanitizer sees a read past its end. */
+static uint8_t *exactly(const uint8_t *data, size_t bytes)
 {
-    uint8_t *block = malloc(bytes + spare);
+    uint8_t *block = malloc(bytes);
     assert_non_null(block);
     memcpy(block, data, bytes);
-    for (size_t i = 0; i < spare; i++) {
-        uint8_t fill[] = {0, (uint8_t)(i % 2 ? 0xd9 : 0xff), (uint8_t)fn_rng(5, i, 0, 0),
-                          data[i % bytes]};
-        block[bytes + i] = fill[kind];
-    }
     return block;
 }
 
 /* Every `step`-th first row, several heights. */
 static void every_position(const uint8_t *data, size_t bytes, int step)
 {
-    static const size_t spares[] = {0, 7, 600, SPARE};
     struct fn_image whole = {0};
+    uint8_t *block = exactly(data, bytes);
     assert_ok(fn_image_decode(codec, data, bytes, 0, &whole, NULL));
-    for (int kind = 0; kind < 4; kind++) {
-        size_t spare = spares[kind];
-        uint8_t *block = with_spare(data, bytes, spare, kind);
-        for (int y = 0; y < whole.h; y += step) {
-            const int heights[] = {1, (whole.h - y + 1) / 2, whole.h - y};
-            for (int i = 0; i < 3; i++)
-                assert_ok(rows_of(block, bytes, spare, &whole, y, heights[i]));
-        }
-        free(block);
+    for (int y = 0; y < whole.h; y += step) {
+        const int heights[] = {1, (whole.h - y + 1) / 2, whole.h - y};
+        for (int i = 0; i < 3; i++)
+            assert_ok(rows_of(block, bytes, &whole, y, heights[i]));
     }
+    free(block);
     fn_image_free(&whole);
 }
 
@@ -142,7 +129,7 @@ static void not_streamed(void **state)
     int streamed = 0;
     (void)state;
     for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
-        const struct fn_rows want = {widths[i], 32, 1, 30, 0, count_streamed, &streamed};
+        const struct fn_rows want = {widths[i], 32, 1, 30, count_streamed, &streamed};
         draw(&im, i, widths[i], 32);
         assert_ok(fn_jpeg_encode(codec, &im, 90, (int)i % 2, &jpeg));
         assert_ok(fn_image_decode_rows(codec, jpeg.data, jpeg.bytes, &want));
@@ -152,7 +139,7 @@ static void not_streamed(void **state)
     fn_bytes_free(&jpeg);
 }
 
-/* Cut anywhere, with anything behind: refused, or the rows are right. */
+/* Cut anywhere: refused, or the rows are right. */
 static void cut(void **state)
 {
     struct fn_image im = {0};
@@ -162,20 +149,21 @@ static void cut(void **state)
     draw(&im, 3, 60, 61);
     assert_ok(fn_jpeg_encode(codec, &im, 95, 1, &jpeg));
     assert_ok(fn_image_decode(codec, jpeg.data, jpeg.bytes, 0, &im, NULL));
-    for (size_t bytes = 2; bytes < jpeg.bytes; bytes += bytes < 600 ? 1 : 3)
-        for (int kind = 0; kind < 4; kind++) {
-            uint8_t *block = with_spare(jpeg.data, bytes, SPARE, kind);
-            int rc = rows_of(block, bytes, SPARE, &im, 10, 20);
-            taken += rc == FN_OK;
-            refused += rc == FN_ECORRUPT;
-            assert_true(rc != FN_OK || bytes > jpeg.bytes / 3); /* 30 of 61 rows */
-            free(block);
+    for (size_t bytes = 2; bytes < jpeg.bytes; bytes++) {
+        uint8_t *block = exactly(jpeg.data, bytes);
+        int rc = rows_of(block, bytes, &im, 10, 20);
+        taken += rc == FN_OK;
+        refused += rc == FN_ECORRUPT;
+        assert_true(rc != FN_OK || bytes > jpeg.bytes / 3); /* 30 of 61 rows */
+        /* The last row needs everything but the end marker. */
+        if (bytes < jpeg.bytes - 2) {
+            rc = rows_of(block, bytes, &im, 60, 1);
+            if (rc != FN_ECORRUPT && !(rc == FN_EFORMAT && bytes < 3))
+                fail_msg("%zu of %zu bytes: %s", bytes, jpeg.bytes, fn_strerror(rc));
         }
+        free(block);
+    }
     assert_true(taken > 100 && refused > 1000);
-    /* The last row needs everything but the end marker. */
-    uint8_t *block = with_spare(jpeg.data, jpeg.bytes - 4, SPARE, 2);
-    assert_int_equal(rows_of(block, jpeg.bytes - 4, SPARE, &im, 60, 1), FN_ECORRUPT);
-    free(block);
     fn_image_free(&im);
     fn_bytes_free(&jpeg);
 }
@@ -185,7 +173,7 @@ static void other_size(void **state)
     struct fn_image im = {0};
     struct fn_bytes jpeg = {0};
     struct got g = {&im, 0, 0};
-    struct fn_rows want = {41, 30, 0, 10, 0, put, &g};
+    struct fn_rows want = {41, 30, 0, 10, put, &g};
     (void)state;
     draw(&im, 1, 40, 30);
     assert_ok(fn_jpeg_encode(codec, &im, 95, 1, &jpeg));

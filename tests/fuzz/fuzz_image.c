@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Pictures from strangers: decoded or refused, by a codec that has seen all inputs before exactly
- * as by a new one; what the header says is what comes out; every set of resize loops agrees. */
+ * as by a new one that leaves JPEGs to libjpeg alone; what the header says is what comes out, as a
+ * whole and as rows; every set of resize loops agrees. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +32,21 @@ static void check_resize(struct fn_codec *codec, const struct fn_image *im, int 
     expect(memcmp(plain.rgb, fast.rgb, bytes_of(&plain)) == 0);
     fn_image_free(&plain);
     fn_image_free(&fast);
+}
+
+static void same_rows(void *context, int y, int rows, const uint8_t *rgb)
+{
+    const struct fn_image *whole = context;
+    size_t row = (size_t)whole->w * 3;
+    expect(memcmp(rgb, whole->rgb + (size_t)y * row, (size_t)rows * row) == 0);
+}
+
+static void check_rows(struct fn_codec *codec, const uint8_t *data, size_t size,
+                       struct fn_image *whole)
+{
+    int y = (int)(size % (size_t)whole->h), rows = 1 + (int)(size / 7 % (size_t)(whole->h - y));
+    const struct fn_rows want = {whole->w, whole->h, y, rows, same_rows, whole};
+    expect(fn_image_decode_rows(codec, data, size, &want) == FN_OK);
 }
 
 static uint32_t crc32_of(const uint8_t *data, size_t size)
@@ -69,6 +85,7 @@ static void check(const uint8_t *data, size_t size)
     if (!veteran)
         expect(fn_codec_open(&veteran) == FN_OK);
     expect(fn_codec_open(&novice) == FN_OK);
+    fn_jpeg_use_libjpeg(novice->jpeg, 1);
     int probed = fn_image_probe(veteran, data, size, &info);
     int rc = fn_image_decode(veteran, data, size, MOST_PIXELS, &im, &warnings);
     expect(rc == fn_image_decode(novice, data, size, MOST_PIXELS, &again, &same_warnings));
@@ -76,6 +93,7 @@ static void check(const uint8_t *data, size_t size)
         expect(probed == FN_OK && info.w == im.w && info.h == im.h);
         expect(again.w == im.w && again.h == im.h && warnings == same_warnings);
         expect(memcmp(im.rgb, again.rgb, bytes_of(&im)) == 0);
+        check_rows(veteran, data, size, &again);
         check_resize(veteran, &im, 1 + (int)(size % 50), 1 + (int)(size / 50 % 50));
     } else {
         expect(rc == FN_EFORMAT || rc == FN_ECORRUPT || rc == FN_ELIMIT);
