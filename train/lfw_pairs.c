@@ -155,7 +155,7 @@ int fn_pairs_open(struct fn_pairs **pairs, const char *path)
     *pairs = NULL;
     int rc = fn_file_read(path, FN_PAIRS_MAX_BYTES, &data, &bytes);
     if (rc != FN_OK)
-        return fn_fail_in(rc, "pairs");
+        return fn_fail_in(rc, "the pairs, --lfw_pairs");
     rc = fn_pairs_parse(pairs, (const char *)data, bytes, path);
     free(data);
     return rc;

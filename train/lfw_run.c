@@ -81,6 +81,9 @@ int fn_lfw_run_open(struct fn_lfw_run **out, const struct fn_lfw_run_options *op
     rc = fn_pairs_open(&r->pairs, options->pairs);
     if (!rc)
         rc = open_pictures(r);
+    if (!rc && (size_t)options->evaluate.folds > r->lfw->pairs)
+        rc = fn_fail(FN_EUSAGE, "--lfw_nrof_folds %d: there are only %zu pairs",
+                     options->evaluate.folds, r->lfw->pairs);
     if (rc) {
         fn_lfw_run_close(&r);
         return rc;

@@ -17,8 +17,12 @@ static int filter(const struct fn_run *r, uint8_t **dropped)
     struct fn_filter_result result;
     char *path;
     int rc;
-    if (!o->filter_filename)
+    if (!o->filter_filename) {
+        if (fn_train_options_given("filter_percentile") ||
+            fn_train_options_given("filter_min_nrof_images_per_class"))
+            fn_warn("nothing is filtered: --filter_filename is not given");
         return FN_OK;
+    }
     path = fn_path_home(o->filter_filename);
     options.path = path;
     rc = path ? fn_filter_read(dropped, r->store, &options, &result) : FN_ENOMEM;

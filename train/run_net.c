@@ -236,8 +236,10 @@ int fn_run_net_open(struct fn_run *r)
                                          .embedding = r->net->embedding_size,
                                          .classes = r->net->classes};
     snprintf(r->record.network, sizeof r->record.network, "%s", r->net->name);
-    if (r->resumed)
+    if (r->resumed) {
+        r->saved = 1; /* what is evaluated before the next step has its checkpoint */
         return fn_checkpoint_load(r->resumed, r->model);
+    }
     rc = fn_model_init(r->model, (uint64_t)r->o->seed);
     if (!rc && r->o->pretrained_model)
         rc = load_pretrained(r);

@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "store/look.h"
 #include "train/ingest_child.h"
 #include "train/run_parts.h"
 
@@ -100,7 +101,7 @@ int fn_run_store_open(struct fn_run *r)
     int rc = path ? FN_OK : FN_ENOMEM, is_store = 0;
     if (!rc)
         rc = look_for_store(path, &is_store);
-    if (!rc && fn_is_dir(path) && !is_store) {
+    if (!rc && fn_is_dir(path) && !is_store && !fn_is_unsealed(path)) {
         if (!o->store)
             rc = use_tree(r, &path);
         else

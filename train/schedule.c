@@ -131,7 +131,8 @@ int fn_schedule_open(struct fn_schedule **schedule, const char *path)
     *schedule = NULL;
     int rc = fn_file_read(path, SCHEDULE_MAX_BYTES, &data, &bytes);
     if (rc != FN_OK)
-        return fn_fail_in(rc, "learning rate schedule");
+        return fn_fail_in(rc, "the rates, --learning_rate_schedule_file (--learning_rate is not "
+                              "above 0)");
     rc = fn_schedule_parse(schedule, (const char *)data, bytes, path);
     free(data);
     return rc;

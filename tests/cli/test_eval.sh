@@ -60,6 +60,9 @@ expect 2 fn-eval people
 says err "go together"
 expect 2 fn-eval "$@" --lfw_dir people --lfw_distance_metric 2
 says err "lfw_distance_metric"
+expect 2 fn-eval "$@" --lfw_dir people --lfw_nrof_folds 1000
+says err "there are only 40 pairs"
+! grep -qF "embedding " err || { echo "FAILED: embedded first, refused then"; exit 1; }
 expect 2 fn-eval "$@" --store lfw --boxes pairs.txt
 says err "--boxes is for --lfw_dir"
 expect 1 fn-eval "$@" --lfw_dir people --image_size 160

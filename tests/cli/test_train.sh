@@ -13,6 +13,13 @@ set -- --store db --model_def models.shrunken --image_size 80 --batch_size 8 --e
     --batch_norm_decay 0.9 --optimizer ADAM --learning_rate 0.02 --weight_decay 1e-4 --threads 1 \
     --lfw_dir people --lfw_pairs pairs.txt --lfw_nrof_folds 5 --lfw_batch_size 10 --logs_base_dir logs
 
+# ---- a run that goes on between a checkpoint and its evaluation knows that it may be the best ----
+expect 0 fn-train "$@" --models_base_dir short --epoch_size 2 --max_nrof_epochs 1 --quiet
+rm -r logs
+mv short/* short-run
+expect 0 fn-train --resume short-run --logs_base_dir logs --quiet --json
+says out '"best_lfw_step": 2'
+
 # ---- a run from beginning to end ----
 expect 0 fn-train "$@" --models_base_dir whole --json
 cp out summary
@@ -170,10 +177,15 @@ expect 1 fn-train --store nowhere
 says err "nowhere"
 expect 1 fn-train --store people
 says err "'fn-ingest --store db people'"
+cat faces.tsv people/*/*1.jpg | head -c 600000 >odd.tsv
+expect 1 fn-ingest odd.tsv --store begun --max-rejects 0
+expect 1 fn-train --store begun
+says err "begun is not finished; run this"
 expect 1 fn-train --store db --random_crop --image_size 96
 says err "too small for random crops of 96"
 expect 0 fn-train --store db --model_def models.shrunken --image_size 96 --batch_size 4 --epoch_size 1 --max_nrof_epochs 1 \
-    --models_base_dir padded --logs_base_dir logs
+    --filter_percentile 90 --models_base_dir padded --logs_base_dir logs
+says err "nothing is filtered: --filter_filename is not given"
 says err "smaller than --image_size 96, so black is put around them"
 expect 1 fn-train --store db --image_size 60
 says err "75 is the least"
