@@ -351,6 +351,32 @@ static void percent_tile(const struct fn_run_table *t, const char *column, const
     add(tiles, count, name, text);
 }
 
+/* Of the last epoch that has one: a run that goes on behind an epoch's last step measures none. */
+static double last_known(const struct fn_run_table *t, const struct fn_run_column *c)
+{
+    size_t i = t->points;
+    if (isfinite(c->last))
+        return c->last;
+    while (i && !isfinite(c->mean[i - 1]))
+        i--;
+    return i ? c->mean[i - 1] : NAN;
+}
+
+static void speed_tile(const struct fn_run_table *epochs, struct fn_html_tile *tiles, size_t *count,
+                       struct tile_text *text)
+{
+    const struct fn_run_column *speed = fn_run_table_column(epochs, "images_per_second");
+    const struct fn_run_column *wait = fn_run_table_column(epochs, "data_wait");
+    double value = speed ? last_known(epochs, speed) : NAN;
+    if (isnan(value))
+        return;
+    fn_unit_text(FN_UNIT_NUMBER, value, value < 100 ? 0.1 : 1, text->value, sizeof text->value);
+    if (wait && isfinite(last_known(epochs, wait)))
+        snprintf(text->note, sizeof text->note, "%.1f%% waiting for data",
+                 100 * last_known(epochs, wait));
+    add(tiles, count, "images a second", text);
+}
+
 void fn_run_page_tiles(struct fn_run_logs *l)
 {
     struct fn_html_tile tiles[8];
@@ -359,8 +385,6 @@ void fn_run_page_tiles(struct fn_run_logs *l)
     const struct fn_run_column *step = fn_run_table_column(&l->steps, "step");
     const struct fn_run_column *loss = fn_run_table_column(&l->steps, "loss");
     const double epoch_size = number_of(l, "epoch_size");
-    const struct fn_run_column *speed = fn_run_table_column(&l->epochs, "images_per_second");
-    const struct fn_run_column *wait = fn_run_table_column(&l->epochs, "data_wait");
     memset(text, 0, sizeof text);
     if (!step || !loss)
         return;
@@ -379,11 +403,6 @@ void fn_run_page_tiles(struct fn_run_logs *l)
     percent_tile(&l->validation, "val_accuracy", "validation accuracy", tiles, &n, &text[n]);
     percent_tile(&l->epochs, "lfw_accuracy", "LFW accuracy", tiles, &n, &text[n]);
     percent_tile(&l->epochs, "lfw_valrate", "LFW VAL", tiles, &n, &text[n]);
-    if (speed && wait) {
-        fn_unit_text(FN_UNIT_NUMBER, speed->last, speed->last < 100 ? 0.1 : 1, text[n].value,
-                     sizeof text[n].value);
-        snprintf(text[n].note, sizeof text[n].note, "%.1f%% waiting for data", 100 * wait->last);
-        add(tiles, &n, "images a second", &text[n]);
-    }
+    speed_tile(&l->epochs, tiles, &n, &text[n]);
     fn_html_tiles(l->html, tiles, n);
 }

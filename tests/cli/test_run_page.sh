@@ -19,6 +19,7 @@ run=$(ls -d models/*)
 says out "report: "
 hasnt "$run/report.html" "resumed</li>"
 expect 0 fn-train --resume "$run" --threads 1 --quiet # nothing is left to do, and nothing is lost
+hasnt "$run/report.html" "nan%" # the speed is that of the last epoch that trained
 keys() { sed 1d logs/*/$1.tsv | cut -f 1 | tr '\n' ' '; }
 same "$(keys epochs)| $(keys validation)" "1 2 | 2 " "epochs and validations of a run that --max_steps ends with the second"
 page "$run/report.html" "Training run" Loss Accuracy "Learning rate" "Same person or not" "Images a second" "d<b>&"
