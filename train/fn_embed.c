@@ -79,6 +79,35 @@ static const struct fn_tool tool = {
     .operand_name = "IMAGE|TREE",
 };
 
+/* "out.npy" -> "out.tsv"; another name gets .tsv appended. */
+static char *tsv_path(void)
+{
+    size_t bytes = strlen(o.output);
+    char *path = malloc(bytes + 5);
+    if (!path)
+        return NULL;
+    if (bytes > 4 && !strcmp(o.output + bytes - 4, ".npy"))
+        bytes -= 4;
+    memcpy(path, o.output, bytes);
+    memcpy(path + bytes, ".tsv", 5);
+    return path;
+}
+
+/* Three files, none of them a stream: the head of a .npy counts its rows, and is written last. */
+static int check_outputs(void)
+{
+    char *table = tsv_path();
+    int rc = table ? FN_OK : fn_fail(FN_ENOMEM, "no memory for a path");
+    if (!rc && strcmp(o.output, "-") == 0)
+        rc = fn_fail(FN_EUSAGE, "-o -: embeddings go to a file, not to standard output");
+    else if (!rc && o.class_distance &&
+             (!strcmp(o.class_distance, table) || !strcmp(o.class_distance, o.output)))
+        rc = fn_fail(FN_EUSAGE, "--class_distance %s: -o writes a file of that name",
+                     o.class_distance);
+    free(table);
+    return rc;
+}
+
 static int check_options(size_t count)
 {
     if (!o.infer.model)
@@ -90,7 +119,7 @@ static int check_options(size_t count)
                                           : "nothing to embed: give --store, or pictures or trees");
     if (o.boxes && o.store)
         return fn_fail(FN_EUSAGE, "--boxes is for pictures: those in a store are cropped already");
-    return FN_OK;
+    return check_outputs();
 }
 
 struct output {
@@ -133,20 +162,6 @@ static int put_rows(void *context, uint64_t first, size_t count, const float *ro
                 (unsigned long long)(first + count), (unsigned long long)out->inputs->count,
                 (double)(first + count) / (seconds > 0 ? seconds : 1));
     return FN_OK;
-}
-
-/* "out.npy" -> "out.tsv"; another name gets .tsv appended. */
-static char *tsv_path(void)
-{
-    size_t bytes = strlen(o.output);
-    char *path = malloc(bytes + 5);
-    if (!path)
-        return NULL;
-    if (bytes > 4 && !strcmp(o.output + bytes - 4, ".npy"))
-        bytes -= 4;
-    memcpy(path, o.output, bytes);
-    memcpy(path + bytes, ".tsv", 5);
-    return path;
 }
 
 static int report(const struct output *out)

@@ -61,6 +61,10 @@ expect 2 fn-embed "$@" people
 says err "no -o"
 expect 2 fn-embed "$@" -o x.npy
 says err "nothing to embed"
+expect 2 fn-embed "$@" -o - people
+says err "a file, not to standard output"
+expect 2 fn-embed "$@" -o x.npy --class_distance x.tsv people
+says err "-o writes a file of that name"
 expect 2 fn-embed "$@" -o x.npy --store lfw people
 says err "exclude each other"
 expect 1 fn-embed "$@" -o x.npy nowhere
