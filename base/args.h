@@ -100,6 +100,11 @@ void fn_args_help(const struct fn_tool *tool, FILE *out);
  * in quotes. malloc'd; NULL: out of memory. */
 char *fn_args_command(const struct fn_tool *tool, int argc, char **argv);
 
+/* One word of such a line, for a message that says what to type: `word` where it needs no quotes,
+ * else in quotes in buf; `word` as it is where cap bytes would not do (4 times its length and 3).
+ */
+const char *fn_args_word(const char *word, char *buf, size_t cap);
+
 /* End of every main: prints the sentence for rc on stderr ("fn-dump: ..."; for FN_EUSAGE also "try
  * 'fn-dump --help'"), checks that stdout was written completely (a closed pipe is no error), and
  * returns the exit status: 0, 1, 2 (FN_EUSAGE) or 130 (FN_EINTERRUPTED). */

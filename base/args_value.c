@@ -87,7 +87,7 @@ static int store_real(struct fn_arg *arg, const char *spelling, const char *text
     double value = strtod(text, &end);
     if (!*text || text[strspn(text, "0123456789.eE+-")] || *end || !isfinite(value) ||
         !within(arg, value))
-        return wrong(arg, spelling, text, "a number");
+        return wrong(arg, spelling, text, "a finite number");
     *(double *)arg->value = value;
     return FN_OK;
 }

@@ -70,7 +70,9 @@ static int close_stdout(void)
     }
     if (!lost)
         return FN_OK;
-    errno = reason ? reason : EIO;
+    if (!reason) /* it was an earlier write that failed, and no one asked why */
+        return fn_fail(FN_EIO, "cannot write all to standard output: what takes it may be full");
+    errno = reason;
     return fn_fail_errno("cannot write to standard output");
 }
 
@@ -117,6 +119,14 @@ static char *append_word(char *to, const char *word)
     *to++ = '\'';
     *to = '\0';
     return to;
+}
+
+const char *fn_args_word(const char *word, char *buf, size_t cap)
+{
+    if (cap < 4 * strlen(word) + 3)
+        return word;
+    append_word(buf, word);
+    return buf;
 }
 
 char *fn_args_command(const struct fn_tool *tool, int argc, char **argv)

@@ -18,8 +18,7 @@ int fn_limit_check(void *value, const char *text)
     int digit = text[0] >= '0' && text[0] <= '9';
     if (!digit || errno || !isfinite(v) || (!percent && (*end || v != floor(v))) ||
         (percent && v > 100))
-        return fn_fail(FN_EUSAGE,
-                       "'%s' is neither a number of rows nor a percentage from 0%% to 100%%", text);
+        return fn_fail(FN_EUSAGE, "neither a number of rows nor a percentage from 0%% to 100%%");
     limit->percent = percent;
     limit->value = v;
     return FN_OK;

@@ -110,7 +110,8 @@ static int open_writer(struct session *s)
 /* What a person can do about a run that ended early. */
 static int advise(const struct session *s, int rc)
 {
-    const char *store = s->o.store;
+    char word[512];
+    const char *store = fn_args_word(s->o.store, word, sizeof word);
     struct fn_err_note note;
     if (s->o.dry_run || rc == FN_EMISMATCH)
         return rc;
@@ -123,7 +124,8 @@ static int advise(const struct session *s, int rc)
                        "--max-rejects goes on from there",
                        note.text, store);
     return fn_fail(rc,
-                   "%s; what was stored before is kept, and the same command goes on from there",
+                   "%s; what was stored before is kept: put that right, and the same command goes "
+                   "on from there",
                    note.text);
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/args.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "ingest/report.h"
@@ -83,20 +84,23 @@ int fn_summary_load(struct fn_summary *s, const char *store)
 
 void fn_summary_print(const struct fn_summary *s)
 {
-    char a[32], b[32], c[32], reasons[512];
+    char a[32], b[32], c[32], reasons[512], word[512];
     if (s->store)
         printf("%s: %" PRIu64 " records in %" PRIu64 " classes\n", s->store, s->records,
                s->classes);
     else
         printf("dry run: %" PRIu64 " records, duplicates not looked for, nothing written\n",
                s->records);
-    printf("%" PRIu64 " rows = %" PRIu64 " records + %" PRIu64 " duplicates + %" PRIu64
-           " blank + %" PRIu64 " filtered + %" PRIu64 " rejected\n",
-           s->rows, s->records, s->duplicates, s->skipped, s->filtered, s->rejected[0]);
+    printf("%" PRIu64 " rows = %" PRIu64 " records + %" PRIu64 " duplicate%s + %" PRIu64
+           " skipped + %" PRIu64 " filtered + %" PRIu64 " rejected\n",
+           s->rows, s->records, s->duplicates, s->duplicates == 1 ? "" : "s", s->skipped,
+           s->filtered, s->rejected[0]);
     if (s->rejected[0])
         printf("rejected: %s%s%s%s\n",
                fn_reject_list(s->rejected, FN_REJECT_COUNT, reasons, sizeof reasons),
-               s->store ? "; fn-dump " : "", s->store ? s->store : "", s->store ? " rejects" : "");
+               s->store ? "; fn-dump " : "",
+               s->store ? fn_args_word(s->store, word, sizeof word) : "",
+               s->store ? " rejects" : "");
     if (s->warned)
         printf("decoded with warnings, and taken: %" PRIu64 "\n", s->warned);
     if (s->same_pixels)
@@ -112,7 +116,7 @@ void fn_summary_print(const struct fn_summary *s)
                fn_human_bytes((double)s->store_bytes, b, sizeof b), s->content_id);
     else
         printf("%s of pictures\n", a);
-    if (s->seconds > 0)
+    if (s->seconds > 0 && s->rows > s->resumed_at)
         printf("%s, %.0f rows/s\n", fn_human_time(s->seconds, c, sizeof c),
                (double)(s->rows - s->resumed_at) / s->seconds);
 }

@@ -31,7 +31,7 @@ static void put_rows(struct fn_report *r)
     const struct fn_manifest *m = r->store->manifest;
     const struct fn_bar bars[] = {{"images in the store", (double)m->records},
                                   {"duplicates", (double)m->duplicates},
-                                  {"skipped (blank)", (double)m->skipped},
+                                  {"skipped (no picture in it)", (double)m->skipped},
                                   {"filtered (not wanted)", (double)m->filtered},
                                   {"rejected", (double)m->rejected[0]}};
     char text[320];
@@ -107,7 +107,7 @@ static int put_examples(struct fn_report *r)
 {
     static const char *const columns[] = {"#input", "#line", "#byte", "reason", "detail"};
     const struct fn_manifest *m = r->store->manifest;
-    char path[FN_PATH_MAX], digits[33];
+    char path[FN_PATH_MAX], digits[33], word[512];
     int seen[FN_REJECT_COUNT] = {0};
     struct fn_map map;
     int rc = fn_map_open(&map, fn_store_file(path, r->d->store, "rejects.tsv"));
@@ -120,7 +120,8 @@ static int put_examples(struct fn_report *r)
     fn_html_put(r->html, "<div class=\"card\">\n<h3>Examples</h3>\n<p>");
     fn_html_textf(r->html, "The first %d of each reason, with input number, line and byte offset. ",
                   A_REASON);
-    fn_html_textf(r->html, "All of them: fn-dump %s rejects", r->d->store);
+    fn_html_textf(r->html, "All of them: fn-dump %s rejects",
+                  fn_args_word(r->d->store, word, sizeof word));
     fn_html_put(r->html, "</p>\n");
     fn_html_table(r->html, NULL, columns, 5);
     const char *text = (const char *)map.data, *stop = text + map.bytes;

@@ -249,8 +249,8 @@ static int report(const struct sheet *s)
     const struct fn_dump *d = s->d;
     if (!d->common.json) {
         if (!d->common.quiet && strcmp(d->operand, "-") != 0)
-            printf("%s: %s in %d rows, %d x %d pixels\n", d->operand,
-                   fn_dump_count(s->count, "picture"), s->rows, s->page.w, s->page.h);
+            printf("%s: %s in %s, %d x %d pixels\n", d->operand, fn_dump_count(s->count, "picture"),
+                   fn_dump_count((uint64_t)s->rows, "row"), s->page.w, s->page.h);
         return FN_OK;
     }
     json_t *ids = json_array(); /* with --rejects: rows */

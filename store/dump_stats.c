@@ -73,8 +73,10 @@ static void print_pictures(const struct fn_manifest *m)
         if (m->codecs[i])
             comma = ", ";
     }
-    if (m->quality)
+    if (strcmp(m->codec, "jpeg") == 0)
         printf(" of quality %d", m->quality);
+    else if (strcmp(m->codec, "keep") == 0)
+        printf(", kept as they came where nothing had to change");
     printf("\n");
 }
 
@@ -82,7 +84,7 @@ static void print_head(const struct fn_store *store)
 {
     const struct fn_store_info *info = &store->info;
     const struct fn_manifest *m = store->manifest;
-    char a[32], b[32];
+    char a[32], b[32], word[512];
     printf("%s: %s of %s\n\n", info->path, fn_dump_count(info->records, "image"),
            fn_dump_count(info->classes, "class"));
     if (info->records) {
@@ -111,7 +113,8 @@ static void print_head(const struct fn_store *store)
                "classes: %s (conflicts.tsv)\n",
                fn_dump_count(m->same_pixels, "image"), fn_dump_number(m->conflicts));
     if (info->rejected) {
-        printf("\nrejected rows (fn-dump %s rejects lists them)\n\n", info->path);
+        printf("\nrejected rows (fn-dump %s rejects lists them)\n\n",
+               fn_args_word(info->path, word, sizeof word));
         print_rejected(m->rejected);
     }
 }

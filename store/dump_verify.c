@@ -32,7 +32,7 @@ static void on_progress(void *context, uint64_t done, uint64_t total)
 {
     const struct report *r = context;
     double seconds = fn_now() - r->start;
-    fn_progress(30, done == total, "%s of %s records, %.0f a second", fn_dump_number(done),
+    fn_progress(30, done == total, "%s of %s stored pictures, %.0f a second", fn_dump_number(done),
                 fn_dump_number(total), seconds > 0 ? (double)done / seconds : 0);
 }
 
@@ -62,7 +62,7 @@ int fn_dump_verify(struct fn_dump *d)
         rc = print_json(&r, &v);
     else if (!rc && !v.bad_count && !d->common.quiet)
         printf("%s is good: %s, %s of pictures in %s, %s\n", d->store,
-               fn_dump_count(v.records, "record"),
+               fn_dump_count(v.records, "stored picture"),
                fn_human_bytes((double)v.payload_bytes, bytes, sizeof bytes),
                fn_dump_count(v.files, "file"),
                fn_human_time(fn_now() - r.start, time, sizeof time));

@@ -252,7 +252,7 @@ static void test_bad_values(void **state)
         char line[80], sentence[200];
         snprintf(line, sizeof line, "--learning-rate=%s", not_real[i]);
         snprintf(sentence, sizeof sentence,
-                 "option --learning_rate: '%s' is not a number from 0 to 10", not_real[i]);
+                 "option --learning_rate: '%s' is not a finite number from 0 to 10", not_real[i]);
         refused(line, sentence);
     }
     static const char *const not_bytes[] = {"", "k", "-1", "4kB", "4KiB", "1.5G", "4095", "0x1000"};

@@ -25,7 +25,7 @@ says err "INPUT"
 expect 2 fn-ingest --max-reject 5 faces.tsv
 says err "--max-rejects"
 expect 2 fn-ingest --max-rejects 5x faces.tsv
-says err "'5x' is neither a number of rows nor a percentage"
+says err "option --max-rejects: '5x': neither a number of rows nor a percentage"
 expect 2 fn-ingest --max-rejects 101% faces.tsv
 expect 2 fn-ingest --codec jpg faces.tsv
 says err "jpeg"
@@ -34,6 +34,14 @@ expect 2 fn-ingest --size 70000 faces.tsv
 expect 2 fn-ingest --quality 0 faces.tsv
 expect 2 fn-ingest --layout other faces.tsv
 nothing_made
+
+# ---- what a message says to type can be typed ----
+head -n 20 faces.tsv >"it's some.tsv"
+echo bad >>"it's some.tsv"
+expect 0 fn-ingest "it's some.tsv" --store "a b" --max-rejects 1
+eval "$(grep -o 'fn-dump .* rejects$' out)" >listed
+says listed columns
+rm -r "a b"
 
 # ---- what is no input gets a sentence, and no store ----
 expect 1 fn-ingest nowhere.tsv
@@ -90,7 +98,7 @@ rm -rf db
 expect 0 fn-ingest faces.tsv
 says err "faces.tsv: TSV, layout aligned7 (7 columns:"
 says out "db: $rows records in 12 classes"
-says out "$rows rows = $rows records + 0 duplicates + 0 blank + 0 filtered + 0 rejected"
+says out "$rows rows = $rows records + 0 duplicates + 0 skipped + 0 filtered + 0 rejected"
 for file in manifest.json provenance.json index.bin rejects.tsv shard-00000.mdb; do
     [ -s "db/$file" ] || { echo "FAILED: no db/$file"; exit 1; }
 done

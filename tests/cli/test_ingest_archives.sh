@@ -265,7 +265,7 @@ done
 classes=$(ls people | wc -l)
 expect 0 fn-ingest rec --store named --codec keep --size 0
 says err "rec: RecordIO, $((pictures + 1 + classes)) records in its index, names of $classes classes in its list"
-says out "$pictures records + 0 duplicates + $((classes + 1)) blank"
+says out "$pictures records + 0 duplicates + $((classes + 1)) skipped"
 expect 0 fn-dump named export exported --format keep
 for file in $(files people); do # picture n of all is called n
     n=$((${n:-0} + 1))
