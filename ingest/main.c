@@ -133,7 +133,7 @@ static int seal(struct session *s, struct fn_seal_result *result)
 {
     if (s->job.counts.records == 0 && !s->o.part) /* a part may be empty, its store too */
         return fn_fail(FN_EFORMAT,
-                       "nothing to store: of %llu rows %llu are blank, %llu filtered and %llu "
+                       "nothing to store: of %llu rows %llu are skipped, %llu filtered and %llu "
                        "rejected",
                        (unsigned long long)s->job.counts.rows,
                        (unsigned long long)s->job.counts.skipped,

@@ -222,7 +222,7 @@ same "$(number classes)" 10 "classes with 9 pictures"
 same "$(number filtered)" 20 "filtered by list and by number"
 echo m.none >none.txt
 expect 1 fn-ingest faces.tsv --store none --keep none.txt
-says err "nothing to store: of $rows rows 0 are blank, $rows filtered and 0 rejected"
+says err "nothing to store: of $rows rows 0 are skipped, $rows filtered and 0 rejected"
 expect 1 fn-ingest faces.tsv --store many2 --min-images 1000
 says err "no class has 1000 pictures"
 expect 0 fn-ingest faces.tsv --store few --limit 33 --json
