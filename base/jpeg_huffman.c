@@ -182,7 +182,8 @@ static int prepare(struct fn_huffman *h, struct table *t, const JHUFF_TBL *from,
 }
 
 /* ---- the scan ---- */
-/* Up to its end, a marker, without the zeros that make bytes of ones no markers. */
+/* Up to its end, a marker, without the zeros that make bytes of ones no markers. 0: no memory, or
+ * fill bytes before the marker, which to libjpeg is no marker if a zero comes behind them. */
 static int unstuff(struct fn_huffman *h, const uint8_t *data, size_t bytes)
 {
     if (bytes + PAD > h->cap) {
@@ -205,6 +206,8 @@ static int unstuff(struct fn_huffman *h, const uint8_t *data, size_t bytes)
             break;
         }
     }
+    if (end - from > 1 && from[1] == 0xff)
+        return 0;
     memset(to, 0, PAD);
     h->bytes = (size_t)(to - h->scan);
     h->stuffed = (size_t)(from - data);

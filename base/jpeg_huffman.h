@@ -36,8 +36,8 @@ void fn_huffman_close(struct fn_huffman **huffman);
 
 /* The scan that `in`, after jpeg_start_decompress, is about to read from the bytes of its source,
  * all of which must be there. 1: it is one for fn_huffman_mcu. 0: it is not: progressive,
- * arithmetic, several scans, restarts, tables for more than 8 bits, more than FN_HUFFMAN_PIXELS, or
- * no memory for the copy. */
+ * arithmetic, several scans, restarts, tables for more than 8 bits, fill bytes before its end, more
+ * than FN_HUFFMAN_PIXELS, or no memory for the copy. */
 int fn_huffman_begin(struct fn_huffman *huffman, const struct jpeg_decompress_struct *in);
 /* So that sums of differences fit: at most 2^16 blocks of a component, each within 2^11. */
 #define FN_HUFFMAN_PIXELS (1 << 22)
