@@ -60,6 +60,11 @@ uint64_t fn_host_memory_free(void)
     return left < available ? left : available;
 }
 
+uint64_t fn_host_memory_used(void)
+{
+    return number_in("/proc/self/status", "VmRSS:") * 1024;
+}
+
 static int exists(const char *root, const char *path)
 {
     char whole[512];

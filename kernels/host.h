@@ -20,6 +20,10 @@ int fn_host_cores(void);
  * control group of a container leaves of its limit if that is less. 0: unknown. */
 uint64_t fn_host_memory_free(void);
 
+/* Bytes of memory that this process has now, code and pages of mapped files among them. 0: unknown.
+ */
+uint64_t fn_host_memory_used(void);
+
 /* Whether an NVIDIA GPU is in the machine, with or without a driver: a device file of one, that of
  * Windows' subsystem with NVIDIA's library beside it, or a display device of NVIDIA's on the PCI
  * bus. root: "", or for tests the folder that stands for /. */

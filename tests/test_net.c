@@ -196,7 +196,7 @@ static int commit_with(struct rig *r, const struct fn_backend *be, int n)
 {
     const struct fn_model_options model = {.training = 1, .optimizer = FN_ADAM, .ema = 1};
     const struct fn_exec_options exec = {n, 1, FN_HEAD_SOFTMAX};
-    const struct fn_memory_row ring = {"loader", (uint64_t)n * 100000};
+    const struct fn_memory_row ring = {"loader", (uint64_t)n * 100000, FN_MEMORY_GROWS};
     struct fn_model *m;
     struct fn_exec *x;
     int rc;
@@ -212,7 +212,7 @@ static int fits_with(struct rig *r, const struct fn_backend *be, int n, int most
 {
     const struct fn_model_options model = {.training = 1, .optimizer = FN_ADAM, .ema = 1};
     const struct fn_exec_options exec = {n, 1, FN_HEAD_SOFTMAX};
-    const struct fn_memory_row ring = {"loader", (uint64_t)n * 100000};
+    const struct fn_memory_row ring = {"loader", (uint64_t)n * 100000, FN_MEMORY_GROWS};
     struct fn_model *m;
     struct fn_exec *x;
     int fits = -1;

@@ -116,6 +116,14 @@ void fn_lfw_run_close(struct fn_lfw_run **run)
     *run = NULL;
 }
 
+uint64_t fn_lfw_run_bytes(const struct fn_lfw_run *r, const struct fn_net *net, int batch, int flip)
+{
+    const uint64_t d = (uint64_t)net->embedding_size, dims = flip ? 2 * d : d;
+    const uint64_t rows = (uint64_t)batch * (d + dims) + (uint64_t)r->lfw->images * dims;
+    return fn_loader_bytes(batch, net->image_size) + rows * sizeof(float) +
+           2 * r->lfw->pairs * sizeof(double);
+}
+
 struct gathered {
     float *rows;
     uint8_t *bad;

@@ -38,6 +38,9 @@ int fn_lfw_run_attach(struct fn_lfw_run *run, struct fn_exec *exec,
                       const struct fn_embed_options *options);
 /* Embed all pictures and evaluate. *result is the caller's (fn_lfw_result_free). */
 int fn_lfw_run_evaluate(struct fn_lfw_run *run, struct fn_lfw_result *result);
+/* Memory of it on the host, the ring of batches included, beside what opening took. */
+uint64_t fn_lfw_run_bytes(const struct fn_lfw_run *run, const struct fn_net *net, int batch,
+                          int flip);
 void fn_lfw_run_close(struct fn_lfw_run **run); /* before the exec */
 
 /* The figures as JSON: accuracy accuracy_std val val_std far auc eer pairs skipped folds threshold;

@@ -98,6 +98,13 @@ struct fn_loader_stats {
 
 struct fn_loader;
 
+/* Memory of FN_LOADER_SLOTS batches of n images of size x size pixels, with labels and ids. */
+static inline uint64_t fn_loader_bytes(int n, int size)
+{
+    uint64_t image = (uint64_t)size * (uint64_t)size * 3;
+    return FN_LOADER_SLOTS * (uint64_t)n * (image + sizeof(int32_t) + sizeof(uint64_t));
+}
+
 /* Threads, readers and decoders are made here. FN_ENOMEM, FN_EIO, and what fn_fetch_open says. */
 int fn_loader_open(struct fn_loader **loader, const struct fn_loader_config *config);
 

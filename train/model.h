@@ -70,6 +70,7 @@ struct fn_model {
     size_t exec_count;
     void *activations, *workspace;
     size_t activation_bytes, workspace_bytes; /* the most that any exec wants */
+    uint64_t planned_bytes;                   /* sum of fn_model_commit's table */
     int committed;
 };
 
@@ -79,14 +80,19 @@ int fn_model_open(struct fn_model **model, const struct fn_net *net, const struc
 void fn_model_close(struct fn_model **model);
 
 /* A line of the table of memory that is not the model's own: the loader's ring. */
+enum fn_memory_kind {
+    FN_MEMORY_FIXED = 0, /* whatever the batch */
+    FN_MEMORY_GROWS,     /* with the batch of the first exec, in proportion */
+    FN_MEMORY_TAKEN      /* fixed, and no longer among what is free */
+};
 struct fn_memory_row {
     const char *what;
     uint64_t bytes;
+    int kind; /* enum fn_memory_kind */
 };
 
 /* Allocate everything, zeroed; after a call of fn_info with the table where `print`. FN_ELIMIT: the
- * device has not so much free; the sentence has both sizes and the largest batch that fits. `extra`
- * rows scale with the batch like the first exec. */
+ * device has not so much free; the sentence has both sizes and the largest batch that fits. */
 int fn_model_commit(struct fn_model *model, const struct fn_memory_row *extra, size_t extra_count,
                     int print);
 /* The largest batch of the first exec, up to `most`, with which the model would fit into the
@@ -94,8 +100,6 @@ int fn_model_commit(struct fn_model *model, const struct fn_memory_row *extra, s
  * An estimate where it is larger than the exec's: the workspace is taken to grow with it. */
 int fn_model_fits(struct fn_model *model, const struct fn_memory_row *extra, size_t extra_count,
                   int most, int *batch);
-/* Sum of the table. */
-uint64_t fn_model_bytes(const struct fn_model *model);
 
 /* Initial values: Xavier uniform weights, limit sqrt(6 / (fan_in + fan_out)), fan_in = kh kw cin,
  * fan_out = kh kw cout, element e of parameter p from fn_rng(seed, p, e, FN_RNG_INIT) in the order

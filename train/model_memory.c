@@ -21,7 +21,7 @@ static void add(struct table *t, const char *what, uint64_t bytes)
     if (!bytes)
         return;
     assert(t->count < ROWS);
-    t->row[t->count++] = (struct fn_memory_row){what, bytes};
+    t->row[t->count++] = (struct fn_memory_row){what, bytes, FN_MEMORY_FIXED};
     t->total += bytes;
 }
 
@@ -86,28 +86,21 @@ static void fill(struct table *t, const struct fn_model *m, const struct fn_memo
         add(t, extra[i].what, extra[i].bytes);
 }
 
-uint64_t fn_model_bytes(const struct fn_model *m)
-{
-    struct table t;
-    fill(&t, m, NULL, 0);
-    return t.total;
-}
-
+/* The sum in MB, whatever its size: so that it can be held against what the system says. */
 static void show(const struct table *t, uint64_t available)
 {
-    char a[32], b[32];
+    char a[32], b[32] = "";
     for (size_t i = 0; i < t->count; i++)
         fn_info("  %-16s %10s", t->row[i].what, fn_human_bytes((double)t->row[i].bytes, a, 32));
     if (available)
-        fn_info("  %-16s %10s of %s free", "memory", fn_human_bytes((double)t->total, a, 32),
-                fn_human_bytes((double)available, b, 32));
-    else
-        fn_info("  %-16s %10s", "memory", fn_human_bytes((double)t->total, a, 32));
+        fn_human_bytes((double)available, b, sizeof b);
+    fn_info("  %-16s %7.1f MB%s%s%s", "memory", (double)t->total / 1e6, available ? " of " : "", b,
+            available ? " free" : "");
 }
 
 /* Bytes with the first exec's batch at n; the others stay. The workspace of a smaller batch is
  * taken to be no larger, that of a larger one to be so in proportion. */
-static int bytes_at(const struct fn_model *m, const struct table *t, uint64_t extra, int n,
+static int bytes_at(const struct fn_model *m, const struct table *t, uint64_t growing, int n,
                     uint64_t *bytes)
 {
     struct fn_exec_options o = m->exec[0]->options;
@@ -120,21 +113,21 @@ static int bytes_at(const struct fn_model *m, const struct table *t, uint64_t ex
         other = m->exec[i]->layout.bytes;
         most = other > most ? other : most;
     }
-    *bytes = t->total - m->activation_bytes - extra + most + extra / batch * (uint64_t)n;
+    *bytes = t->total - m->activation_bytes - growing + most + growing / batch * (uint64_t)n;
     if ((uint64_t)n > batch)
         *bytes += m->workspace_bytes / batch * ((uint64_t)n - batch);
     return rc;
 }
 
 /* Largest batch from 0 to below `high` that fits. */
-static int search(const struct fn_model *m, const struct table *t, uint64_t extra,
+static int search(const struct fn_model *m, const struct table *t, uint64_t growing,
                   uint64_t available, int high, int *batch)
 {
     int low = 0; /* fits, high does not */
     while (high - low > 1) {
         int n = low + (high - low) / 2;
         uint64_t bytes;
-        int rc = bytes_at(m, t, extra, n, &bytes);
+        int rc = bytes_at(m, t, growing, n, &bytes);
         if (rc)
             return rc;
         if (bytes <= available)
@@ -146,10 +139,26 @@ static int search(const struct fn_model *m, const struct table *t, uint64_t extr
     return FN_OK;
 }
 
-/* What the execs want at most; and of the extra rows. */
-static uint64_t gather(struct fn_model *m, const struct fn_memory_row *extra, size_t extra_count)
+/* Bytes of the rows of one kind. */
+static uint64_t sum_of(const struct fn_memory_row *extra, size_t extra_count, int kind)
 {
     uint64_t bytes = 0;
+    for (size_t i = 0; i < extra_count; i++)
+        bytes += extra[i].kind == kind ? extra[i].bytes : 0;
+    return bytes;
+}
+
+/* What there is for the whole table: free, or taken by a part of it. 0: not known. */
+static uint64_t available_of(const struct fn_model *m, const struct fn_memory_row *extra,
+                             size_t extra_count)
+{
+    uint64_t left = m->be->info(m->dev)->memory_free;
+    return left ? left + sum_of(extra, extra_count, FN_MEMORY_TAKEN) : 0;
+}
+
+/* What the execs want at most. */
+static void gather(struct fn_model *m)
+{
     for (size_t i = 0; i < m->exec_count; i++) {
         const struct fn_exec *x = m->exec[i];
         if (x->layout.bytes > m->activation_bytes)
@@ -157,30 +166,28 @@ static uint64_t gather(struct fn_model *m, const struct fn_memory_row *extra, si
         if (x->workspace_bytes > m->workspace_bytes)
             m->workspace_bytes = x->workspace_bytes;
     }
-    for (size_t i = 0; i < extra_count; i++)
-        bytes += extra[i].bytes;
-    return bytes;
 }
 
 int fn_model_fits(struct fn_model *m, const struct fn_memory_row *extra, size_t extra_count,
                   int most, int *batch)
 {
-    const uint64_t available = m->be->info(m->dev)->memory_free;
-    const uint64_t extra_bytes = gather(m, extra, extra_count);
+    const uint64_t available = available_of(m, extra, extra_count);
+    const uint64_t growing = sum_of(extra, extra_count, FN_MEMORY_GROWS);
     struct table t;
     assert(m->exec_count && !m->committed && most >= 1);
     *batch = most;
     if (!available)
         return FN_OK;
+    gather(m);
     fill(&t, m, extra, extra_count);
-    return search(m, &t, extra_bytes, available, most + 1, batch);
+    return search(m, &t, growing, available, most + 1, batch);
 }
 
-static int refuse(const struct fn_model *m, const struct table *t, uint64_t extra,
+static int refuse(const struct fn_model *m, const struct table *t, uint64_t growing,
                   uint64_t available)
 {
     char a[32], b[32];
-    int low, rc = search(m, t, extra, available, m->exec[0]->options.n, &low);
+    int low, rc = search(m, t, growing, available, m->exec[0]->options.n, &low);
     if (rc)
         return rc;
     fn_human_bytes((double)t->total, a, sizeof a);
@@ -236,16 +243,17 @@ static int take_all(struct fn_model *m)
 int fn_model_commit(struct fn_model *m, const struct fn_memory_row *extra, size_t extra_count,
                     int print)
 {
-    uint64_t available = m->be->info(m->dev)->memory_free, extra_bytes;
+    const uint64_t available = available_of(m, extra, extra_count);
     struct table t;
     int rc;
     assert(m->exec_count && !m->committed);
-    extra_bytes = gather(m, extra, extra_count);
+    gather(m);
     fill(&t, m, extra, extra_count);
     if (print)
         show(&t, available);
     if (available && t.total > available)
-        return refuse(m, &t, extra_bytes, available);
+        return refuse(m, &t, sum_of(extra, extra_count, FN_MEMORY_GROWS), available);
+    m->planned_bytes = t.total;
     rc = take_all(m);
     if (rc)
         return rc;

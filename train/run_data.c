@@ -186,11 +186,6 @@ static size_t image_bytes(const struct fn_run *r)
     return (size_t)r->o->image_size * (size_t)r->o->image_size * 3;
 }
 
-uint64_t fn_ring_bytes(const struct fn_run *r, int n)
-{
-    return (uint64_t)FN_LOADER_SLOTS * (uint64_t)n * (image_bytes(r) + sizeof(int32_t));
-}
-
 int fn_ring_open(struct fn_run *r, struct fn_ring *ring, int n)
 {
     const struct fn_loader_config config = {

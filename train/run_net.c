@@ -69,17 +69,6 @@ static void set_step(struct fn_run *r)
     fn_run_extra_step(o, &r->step);
 }
 
-/* Rows of memory beside the model's, for training batches of n. */
-enum { EXTRA = 2 };
-static void extra_rows(const struct fn_run *r, int n, struct fn_memory_row rows[EXTRA])
-{
-    const uint64_t eval = fn_ring_bytes(r, eval_batch(r));
-    rows[0] = (struct fn_memory_row){"loader", fn_ring_bytes(r, n)};
-    rows[0].bytes += r->split->val.count ? eval : 0;
-    rows[0].bytes += r->lfw ? eval : 0;
-    rows[1] = (struct fn_memory_row){"group", r->loss->bytes(r)};
-}
-
 /* The model and its execs for training batches of n: no memory yet. */
 static int plan_batch(struct fn_run *r, int n)
 {
@@ -114,12 +103,12 @@ static int plan_largest(struct fn_run *r)
     const int most = pictures < 65536 ? (int)pictures : 65536;
     int n = FIRST, fits = 0, rc = FN_OK;
     for (int i = 0; i < TRIES && !rc && fits != n; i++) {
-        struct fn_memory_row rows[EXTRA];
+        struct fn_memory_row rows[FN_RUN_MEMORY];
         n = fits ? fits : n;
         rc = plan_batch(r, n);
-        extra_rows(r, n, rows);
+        fn_run_memory(r, n, rows);
         if (!rc)
-            rc = fn_model_fits(r->model, rows, EXTRA, i ? n : most, &fits);
+            rc = fn_model_fits(r->model, rows, FN_RUN_MEMORY, i ? n : most, &fits);
         fits -= fits % (fits >= whole ? whole : step);
         if (!rc && fits < 1)
             return fn_fail(FN_ELIMIT, "%s has too little memory free for a batch of %d",
@@ -136,7 +125,7 @@ static int plan(struct fn_run *r)
     const int triplet = r->loss->head == FN_HEAD_TRIPLET, is_auto = o->batch_size == 0;
     const struct fn_net_options net = {o->model_def, (int)o->image_size, (int)o->embedding_size,
                                        triplet ? 0 : (int)r->split->classes};
-    struct fn_memory_row rows[EXTRA];
+    struct fn_memory_row rows[FN_RUN_MEMORY];
     int rc = fn_net_open(&r->net, &net);
     if (rc)
         return rc;
@@ -147,9 +136,9 @@ static int plan(struct fn_run *r)
     if (rc)
         return rc;
     fn_run_extra_say(r);
-    extra_rows(r, (int)o->batch_size, rows);
+    fn_run_memory(r, (int)o->batch_size, rows);
     fn_info("Memory for batches of %d%s:", (int)o->batch_size, is_auto ? ", the largest" : "");
-    return fn_model_commit(r->model, rows, EXTRA, 1);
+    return fn_model_commit(r->model, rows, FN_RUN_MEMORY, 1);
 }
 
 /* A loud warning, not an error: fine-tuning for other pictures is a thing to want. */

@@ -166,7 +166,6 @@ struct fn_order fn_run_order(const struct fn_run *r); /* softmax: endless, by --
 /* The training ring starts at the state's step; a damaged picture is replaced. */
 int fn_run_feed(struct fn_run *r, struct fn_order order, int rotate);
 int fn_run_workers(const struct fn_run *r);
-uint64_t fn_ring_bytes(const struct fn_run *r, int n);
 int fn_ring_open(struct fn_run *r, struct fn_ring *ring, int n);
 void fn_ring_close(struct fn_run *r, struct fn_ring *ring);
 /* The learning rate of an epoch, 0: training ends before it. */
@@ -188,6 +187,12 @@ int fn_run_selftest_quick(struct fn_run *r, const struct fn_dev_options *options
 /* run_net.c */
 int fn_run_net_open(struct fn_run *r); /* device, plans, memory, weights */
 void fn_run_net_close(struct fn_run *r);
+
+/* run_memory.c */
+/* What a run has of memory beside its model's, for training batches of n. Before it is taken, with
+ * the plans made. */
+enum { FN_RUN_MEMORY = 5 };
+void fn_run_memory(const struct fn_run *r, int n, struct fn_memory_row rows[FN_RUN_MEMORY]);
 
 /* run_extra.c */
 /* What goes beyond the originals, from the options into the step's and the model's. */

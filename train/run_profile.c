@@ -21,7 +21,7 @@ struct figures {
     double step_s, wait_s, processor_s; /* a step, without the profile */
     struct work kind[FN_PROFILE_COUNT];
     struct work (*layer)[2]; /* [node_count]: forward, backward */
-    uint64_t planned, used;  /* bytes of memory */
+    uint64_t planned, used;  /* bytes of memory; used: 0 where that is not known, as on a GPU */
     size_t nodes;            /* of a recorded step; 0: steps are not recorded */
 };
 
@@ -174,8 +174,8 @@ static int measure(struct fn_run *r, struct figures *f)
     if (!rc)
         count_work(r, &p, f);
     getrusage(RUSAGE_SELF, &usage);
-    f->used = (uint64_t)usage.ru_maxrss * 1024;
-    f->planned = fn_model_bytes(r->model) + fn_ring_bytes(r, (int)r->o->batch_size);
+    f->used = strcmp(r->be->name, "cuda") ? (uint64_t)usage.ru_maxrss * 1024 : 0;
+    f->planned = r->model->planned_bytes;
     free(p.node_seconds);
     return rc;
 }
@@ -200,14 +200,15 @@ static void print_tables(FILE *out, const struct fn_run *r, const struct figures
 {
     static const char *const ways[] = {"", " (backward)"};
     const double all = all_seconds(f), n = (double)r->o->batch_size;
-    char planned[32], used[32], name[FN_NET_NAME + 16];
+    char planned[32], used[48] = "", name[FN_NET_NAME + 16];
     fn_human_bytes((double)f->planned, planned, sizeof planned);
-    fn_human_bytes((double)f->used, used, sizeof used);
+    if (f->used)
+        snprintf(used, sizeof used, ", %s used", fn_human_bytes((double)f->used, name, 32));
     fprintf(out, "batches of %.0f: %.1f ms a step, %.2f images/s, %.2f a processor second\n", n,
             1e3 * f->step_s, n / f->step_s, n / f->processor_s);
     if (f->nodes)
         fprintf(out, "a step is one graph of %zu nodes\n", f->nodes);
-    fprintf(out, "waiting for the loader %.2f %%, %.2f processors busy; %s planned, %s used\n\n",
+    fprintf(out, "waiting for the loader %.2f %%, %.2f processors busy; %s planned%s\n\n",
             100 * f->wait_s / f->step_s, f->processor_s / f->step_s, planned, used);
     fprintf(out, "%-34s %9s %6s %9s %9s %8s\n", "kind of operation", "ms", "%", "GFLOP/s", "MB",
             "GB/s");
@@ -242,10 +243,11 @@ static int print_json(const struct fn_run *r, const struct figures *f)
                                   row_json("backward", &f->layer[i][1]));
         bad = json_array_append_new(layers, layer);
     }
-    o = json_pack("{s:I, s:i, s:f, s:f, s:f, s:I, s:I, s:I, s:o, s:o}", "batch_size",
+    o = json_pack("{s:I, s:i, s:f, s:f, s:f, s:I, s:o, s:I, s:o, s:o}", "batch_size",
                   (json_int_t)r->o->batch_size, "steps", f->steps, "step_seconds", f->step_s,
                   "wait_seconds", f->wait_s, "processor_seconds", f->processor_s, "planned_bytes",
-                  (json_int_t)f->planned, "used_bytes", (json_int_t)f->used, "graph_nodes",
+                  (json_int_t)f->planned, "used_bytes",
+                  f->used ? json_integer((json_int_t)f->used) : json_null(), "graph_nodes",
                   (json_int_t)f->nodes, "kinds", kinds, "layers", layers);
     rc = o && !bad ? fn_json_print(o) : fn_fail(FN_ENOMEM, "no memory for the profile");
     json_decref(o);

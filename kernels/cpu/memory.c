@@ -35,12 +35,10 @@ int fn_cpu_alloc(struct fn_dev *dev, size_t bytes, int kind, void **out)
     if (left && bytes > left)
         return fn_fail(FN_ENOMEM, "out of memory: %zu MiB were asked for, %llu MiB are free",
                        bytes >> 20, (unsigned long long)(left >> 20));
-    if (bytes <= SIZE_MAX - HUGE_PAGE) {
-        bytes = (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
-        *out = aligned_alloc(HUGE_PAGE, bytes);
-    }
-    if (!*out)
+    if (posix_memalign(out, HUGE_PAGE, bytes) != 0) {
+        *out = NULL;
         return fn_fail(FN_ENOMEM, "out of memory: %zu MiB were asked for", bytes >> 20);
+    }
 #ifdef MADV_HUGEPAGE
     (void)madvise(*out, bytes, MADV_HUGEPAGE); /* without it the pages are merely small */
 #endif

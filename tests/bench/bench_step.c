@@ -128,7 +128,7 @@ static void measure(struct bench *b, const char *what)
     printf("%s, batch %d: %.2f images/s (best %.2f; %.2f a processor second), planned %.0f MB, "
            "peak %.0f MB\n",
            what, b->n, b->n / seconds[STEPS / 2], b->n / seconds[0], b->n / processor,
-           (double)fn_model_bytes(b->model) / 1e6, (double)usage.ru_maxrss * 1024 / 1e6);
+           (double)b->model->planned_bytes / 1e6, (double)usage.ru_maxrss * 1024 / 1e6);
 }
 
 static void shares(struct bench *b)

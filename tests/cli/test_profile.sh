@@ -13,7 +13,8 @@ same "$(wc -l <out)" 1 "lines on stdout with --json"
 import json
 p = json.load(open('out'))
 kinds = {k['name']: k for k in p['kinds']}
-assert p['batch_size'] == 8 and p['steps'] == 2 and p['used_bytes'] > p['planned_bytes'] > 1e6, p['planned_bytes']
+assert p['batch_size'] == 8 and p['steps'] == 2 and p['planned_bytes'] > 3e7, p['planned_bytes']
+assert p['used_bytes'] > 0.95 * p['planned_bytes'], p['used_bytes'] # test_plan knows the other side
 assert kinds['conv backward']['flops'] < 2 * kinds['conv forward']['flops']
 assert kinds['conv backward']['flops'] > 1.8 * kinds['conv forward']['flops']
 for name in ('conv forward', 'conv backward', 'batch norm forward', 'batch norm backward', 'residual', 'pool', 'update'):
