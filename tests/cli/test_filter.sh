@@ -12,7 +12,7 @@ same "$(wc -l <d.tsv)" 73 "lines of the distances"
 # Class folders give the same distances as a store of them; classes lie in any order of the operands.
 expect 0 fn-dump db export people
 expect 0 fn-ingest people --store people.db --size 0 --codec keep
-expect 0 fn-embed --model "$model" --threads 1 -o p.npy --store people.db --class_distance p.tsv
+expect 0 fn-embed --model "$model" --threads 1 -o rows.npy --store people.db --class_distance p.tsv
 expect 0 fn-embed --model "$model" --threads 1 -o f.npy --class_distance f.tsv people
 cmp p.tsv f.tsv
 expect 0 fn-embed --model "$model" --threads 1 -o m.npy --class_distance m.tsv $(ls people/*/*.png | sort -t / -k 3)
