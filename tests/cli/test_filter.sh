@@ -13,9 +13,9 @@ same "$(wc -l <d.tsv)" 73 "lines of the distances"
 expect 0 fn-dump db export people
 expect 0 fn-ingest people --store people.db --size 0 --codec keep
 expect 0 fn-embed --model "$model" --threads 1 -o rows.npy --store people.db --class_distance p.tsv
-expect 0 fn-embed --model "$model" --threads 1 -o f.npy --class_distance f.tsv people
+expect 0 fn-embed --model "$model" --threads 1 -o rows.npy --class_distance f.tsv people
 cmp p.tsv f.tsv
-expect 0 fn-embed --model "$model" --threads 1 -o m.npy --class_distance m.tsv $(ls people/*/*.png | sort -t / -k 3)
+expect 0 fn-embed --model "$model" --threads 1 -o rows.npy --class_distance m.tsv $(ls people/*/*.png | sort -t / -k 3)
 same "$(sort m.tsv | cksum)" "$(sort f.tsv | cksum)" "distances of mixed operands"
 
 python=${FN_PYTHON:-python3}
@@ -61,5 +61,5 @@ says err "after filtering"
 sed 's/\tm\./\tn./' d.tsv >others.tsv
 expect 1 fn-train "$@" --filter_filename others.tsv
 says err "it was made of other pictures"
-expect 1 fn-embed --model "$run" -o e.npy --store db --class_distance nowhere/d.tsv
+expect 1 fn-embed --model "$run" -o rows.npy --store db --class_distance nowhere/d.tsv
 says err "nowhere/d.tsv"
