@@ -21,10 +21,10 @@
 extern "C" {
 #endif
 
-/* Whether this libjpeg is one in whose place it was tried. How libjpeg's modules call each other is
- * not in its public headers, if unchanged since its version 6. */
+/* Whether this libjpeg is one in whose place it was tried (2.1.5 and 3.2.0). How libjpeg's modules
+ * call each other is not in its public headers, if unchanged since its version 6. */
 #if defined(LIBJPEG_TURBO_VERSION_NUMBER) && LIBJPEG_TURBO_VERSION_NUMBER >= 2001000 &&            \
-    LIBJPEG_TURBO_VERSION_NUMBER < 3002000
+    LIBJPEG_TURBO_VERSION_NUMBER < 3003000
 #define FN_HUFFMAN_FITS 1
 #else
 #define FN_HUFFMAN_FITS 0
