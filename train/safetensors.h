@@ -71,12 +71,8 @@ const char *fn_safetensors_meta(const struct fn_safetensors *st, const char *key
 /* FN_ECORRUPT: the data are not those the checksum was made of. A file without one is FN_OK. */
 int fn_safetensors_verify(const struct fn_safetensors *st);
 
-/* All elements as float or double; F64, F32, F16, BF16 (anything else: FN_EMISMATCH with the name).
- */
+/* All elements; F64, F32, F16, BF16 (anything else: FN_EMISMATCH with the name). */
 int fn_tensor_floats(const struct fn_named_tensor *t, float *out);
-int fn_tensor_doubles(const struct fn_named_tensor *t, double *out);
-/* All elements of an integer or BOOL tensor; FN_EMISMATCH otherwise, or above INT64_MAX. */
-int fn_tensor_integers(const struct fn_named_tensor *t, int64_t *out);
 
 /* ---- writing -------------------------------------------------------------------------------- */
 struct fn_meta {
