@@ -105,6 +105,9 @@ char *fn_args_command(const struct fn_tool *tool, int argc, char **argv);
  */
 const char *fn_args_word(const char *word, char *buf, size_t cap);
 
+/* Messages from here on are as many as the options say. */
+void fn_tool_level(const struct fn_tool *tool, const struct fn_common *common);
+
 /* End of every main: prints the sentence for rc on stderr ("fn-dump: ..."; for FN_EUSAGE also "try
  * 'fn-dump --help'"), checks that stdout was written completely (a closed pipe is no error), and
  * returns the exit status: 0, 1, 2 (FN_EUSAGE) or 130 (FN_EINTERRUPTED). */

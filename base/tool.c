@@ -76,6 +76,13 @@ static int close_stdout(void)
     return fn_fail_errno("cannot write to standard output");
 }
 
+void fn_tool_level(const struct fn_tool *tool, const struct fn_common *common)
+{
+    fn_log_setup(tool->name, common->quiet     ? FN_LOG_QUIET
+                             : common->verbose ? FN_LOG_VERBOSE
+                                               : FN_LOG_NORMAL);
+}
+
 int fn_tool_exit(const struct fn_tool *tool, int rc)
 {
     fn_log_setup(tool->name, fn_log_level());

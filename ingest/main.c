@@ -251,9 +251,7 @@ int main(int argc, char **argv)
     fn_signals_setup();
     int rc = fn_options_parse(&s.o, argc, argv, &tool);
     if (!rc) {
-        fn_log_setup(tool->name, s.o.common.quiet     ? FN_LOG_QUIET
-                                 : s.o.common.verbose ? FN_LOG_VERBOSE
-                                                      : FN_LOG_NORMAL);
+        fn_tool_level(tool, &s.o.common);
         rc = s.o.repair ? fn_run_repair(&s.o, s.begun) : s.o.join ? run_join(&s) : run(&s);
     }
     close_session(&s);

@@ -189,9 +189,7 @@ int main(int argc, char **argv)
     if (!rc)
         rc = find_command(operands, count, &command);
     if (!rc) {
-        fn_log_setup(tool.name, dump.common.quiet     ? FN_LOG_QUIET
-                                : dump.common.verbose ? FN_LOG_VERBOSE
-                                                      : FN_LOG_NORMAL);
+        fn_tool_level(&tool, &dump.common);
         dump.store = operands[0];
         dump.operand = command->operand ? operands[2] : NULL;
         dump.threads = dump.common.threads ? (int)dump.common.threads : fn_cpu_count();

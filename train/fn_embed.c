@@ -264,9 +264,7 @@ int main(int argc, char **argv)
     if (!rc)
         rc = check_options(count);
     if (!rc) {
-        fn_log_setup(tool.name, o.common.quiet     ? FN_LOG_QUIET
-                                : o.common.verbose ? FN_LOG_VERBOSE
-                                                   : FN_LOG_NORMAL);
+        fn_tool_level(&tool, &o.common);
         rc = run(operands, count);
     }
     fn_args_free(&tool, &operands);

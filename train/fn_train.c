@@ -78,9 +78,7 @@ int main(int argc, char **argv)
     fn_log_setup(fn_train_tool()->name, FN_LOG_NORMAL);
     rc = fn_train_options_parse(argc, argv, &o, &checkpoint);
     if (!rc) {
-        fn_log_setup(fn_train_tool()->name, o->common.quiet     ? FN_LOG_QUIET
-                                            : o->common.verbose ? FN_LOG_VERBOSE
-                                                                : FN_LOG_NORMAL);
+        fn_tool_level(fn_train_tool(), &o->common);
         rc = o->selftest       ? fn_run_selftest(o)
              : o->bench_loader ? fn_bench_loader(o, stdout)
              : o->profile      ? fn_run_profile(o, stdout)
