@@ -9,7 +9,6 @@
 #include "base/args.h"
 #include "base/log.h"
 #include "store/manifest.h"
-#include "store/reader_internal.h"
 #include "store/stored.h"
 
 struct part {
@@ -31,7 +30,7 @@ struct fn_join {
 
 static const json_t *part_of(const struct part *part)
 {
-    const struct fn_manifest *m = part->stored.store->manifest;
+    const struct fn_manifest *m = fn_store_manifest(part->stored.store);
     return json_object_get(json_object_get(fn_manifest_content(m), "selection"), "part");
 }
 
@@ -49,7 +48,7 @@ static int by_number(const void *a, const void *b)
 /* The content without the part's number, as a new object. */
 static json_t *common_content(const struct part *part)
 {
-    json_t *all = json_deep_copy(fn_manifest_content(part->stored.store->manifest));
+    json_t *all = json_deep_copy(fn_manifest_content(fn_store_manifest(part->stored.store)));
     json_object_del(json_object_get(json_object_get(all, "selection"), "part"), "number");
     return all;
 }
@@ -102,7 +101,7 @@ static int check_parts(struct fn_join *join)
 
 static int fill_content(struct fn_join *join)
 {
-    const struct fn_manifest *m = join->parts[0].stored.store->manifest;
+    const struct fn_manifest *m = fn_store_manifest(join->parts[0].stored.store);
     json_t *selection = json_deep_copy(json_object_get(fn_manifest_content(m), "selection"));
     json_t *inputs = NULL;
     json_object_del(selection, "part");
@@ -128,7 +127,7 @@ static void add_up(struct fn_join *join)
     const char *by = json_string_value(json_object_get(part_of(&join->parts[0]), "by"));
     int lines_are_own = by && strcmp(by, "bytes") == 0;
     for (size_t i = 0; i < join->count; i++) {
-        const struct fn_manifest *m = join->parts[i].stored.store->manifest;
+        const struct fn_manifest *m = fn_store_manifest(join->parts[i].stored.store);
         join->parts[i].base = lines_are_own ? join->rows : 0;
         join->rows += m->rows;
         join->skipped += m->skipped;

@@ -64,6 +64,8 @@ int fn_manifest_parse(struct fn_manifest **manifest, const char *text, size_t by
 /* store/manifest.json. FN_ENOENT: there is none. */
 int fn_manifest_load(struct fn_manifest **manifest, const char *store);
 void fn_manifest_free(struct fn_manifest **manifest); /* NULL is fine */
+/* That of an open store, and as long as it is open. */
+const struct fn_manifest *fn_store_manifest(const struct fn_store *store);
 /* {"size", "codec", ...} as fn_content_json makes it; borrowed. */
 const json_t *fn_manifest_content(const struct fn_manifest *manifest);
 

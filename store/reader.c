@@ -176,6 +176,11 @@ void fn_store_close(struct fn_store **out)
     *out = NULL;
 }
 
+const struct fn_manifest *fn_store_manifest(const struct fn_store *store)
+{
+    return store->manifest;
+}
+
 const struct fn_store_info *fn_store_get_info(const struct fn_store *store)
 {
     return &store->info;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The reader's inside, for reader.c, get.c and verify.c. */
+/* The reader's inside, for the files of this folder that read a store. */
 #ifndef FN_STORE_READER_INTERNAL_H
 #define FN_STORE_READER_INTERNAL_H
 
