@@ -7,7 +7,7 @@
  *     fn_exec_images(x, images, ...);      u8 -> standardized
  *     fn_exec_forward(x, keep);            -> prelogits
  *     fn_exec_embed(x);                    -> embeddings
- *     fn_loss_...(x, ...)                  loss.h: fills the gradient of the prelogits
+ *     fn_loss_...(x, ...)                  step.h: fills the gradient of the prelogits
  *     fn_exec_backward(x, keep);           -> gradients of all parameters
  *
  * Calls return when the work is queued on the device. One thread. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What model.c and exec*.c share, and nobody else needs. */
+/* The inside of a model and its execs: for model*.c, exec*.c, and the losses that work on them. */
 #ifndef FN_TRAIN_EXEC_PARTS_H
 #define FN_TRAIN_EXEC_PARTS_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The loader's own state, shared by loader.c and loader_bad.c. */
+/* The loader's own state, shared by loader.c, loader_ahead.c and loader_bad.c. */
 #ifndef FN_TRAIN_LOADER_INTERNAL_H
 #define FN_TRAIN_LOADER_INTERNAL_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Inception-ResNet-v1 as data: a table (net.c) that is expanded into a flat list of nodes in
+/* Inception-ResNet-v1 as data: a table (net_table.c) that is expanded into a flat list of nodes in
  * forward order, the buffers between them, and the parameters by their facenet-pytorch names.
  *
  *     images -> nodes[0] .. nodes[node_count - 1] -> prelogits -> the loss's head (exec.h)
