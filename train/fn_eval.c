@@ -94,9 +94,11 @@ static const struct fn_tool tool = {
     .purpose =
         "Evaluates a network on pairs of faces as LFW prescribes: accuracy, validation rate, "
         "AUC and EER over K folds.",
-    .epilog = "Pictures of a tree without --boxes are taken as they are, cropped at the centre or\n"
-              "padded: they must be aligned already.\n"
-              "Exit: 0 done, 1 failed, 2 misuse, 130 interrupted.\n",
+    .epilog =
+        "Pictures of a tree without --boxes are taken as they are, cropped at the centre or\n"
+        "padded: they must be aligned already. The names of the original's validate_on_lfw.py\n"
+        "are taken, too: --distance_metric, --use_flipped_images, --subtract_mean.\n"
+        "Exit: 0 done, 1 failed, 2 misuse, 130 interrupted.\n",
     .args = args,
     .min_operands = 0,
     .max_operands = 2,
