@@ -10,4 +10,5 @@ export FN_TEST_DATA PATH TOOLS
 dir=$(mktemp -d "${TMPDIR:-/tmp}/fn-cli-XXXXXX")
 trap 'chmod -R u+w "$dir"; rm -rf "$dir"' EXIT
 cd "$dir"
+export HOME="$dir" # what a run puts into ~/models and ~/logs by default is no one's but the test's
 LC_ALL=C bash -eu "$script"
