@@ -31,6 +31,21 @@ for file in model state; do
     cmp whole/*/checkpoint-00000004/$file.safetensors cut/*/checkpoint-00000004/$file.safetensors
 done
 
+# ---- triplets mined in the batch: chosen from embeddings in bf16, and nearly those of fp32; the same bits resumed ----
+online() { # PRECISION MODELS OPTION...: 4 batches of 6 people
+    expect 0 fn-train --store db --model_def models.shrunken --image_size 112 --embedding_size 32 --loss triplet \
+        --mining online --triplet_selection semi-hard --people_per_batch 6 --images_per_person 4 --batch_size 24 \
+        --epoch_size 4 --max_nrof_epochs 1 --threads 1 --device cpu --precision "$1" --models_base_dir "$2" \
+        --logs_base_dir "logs-$2" "${@:3}"
+}
+online fp32 wide && online bf16 narrow && online bf16 part --max_steps 2
+expect 0 fn-train --resume part/* --max_steps 0 --threads 1
+cmp narrow/*/checkpoint-00000004/model.safetensors part/*/checkpoint-00000004/model.safetensors
+cmp logs-narrow/*/steps.tsv logs-part/*/steps.tsv
+paste logs-wide/*/steps.tsv logs-narrow/*/steps.tsv | awk -F '\t' 'NR == 2 { # loss and active share of the first batch
+    d = $2 - $9; s = $4 - $11; exit !($4 > 0 && $9 != $2 && d * d < 1e-4 && s * s < 0.01 * $4 * $4) }' ||
+    { echo "FAILED: another course"; head -n 3 logs-*/*/steps.tsv; exit 1; }
+
 # ---- embeddings ----
 command -v python3 >/dev/null || skip "no python3"
 for precision in fp32 bf16; do
