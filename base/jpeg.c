@@ -240,7 +240,7 @@ struct jpeg_entropy_decoder {
 static boolean decode_mcu(j_decompress_ptr in, JBLOCKROW *blocks)
 {
     struct fn_jpeg *jpeg = in->client_data;
-    if (jpeg->huffman_state == OURS && !fn_huffman_mcu(jpeg->huffman, in, blocks))
+    if (jpeg->huffman_state == OURS && !fn_huffman_mcu(jpeg->huffman, blocks))
         jpeg->huffman_state = GIVEN_UP;
     return jpeg->huffman_state == OURS;
 }

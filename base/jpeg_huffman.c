@@ -57,10 +57,18 @@ struct bits {
     const uint8_t *next;
 };
 
+/* A block of an MCU. */
+struct unit {
+    const struct table *dc, *ac;
+    int32_t *predicted;
+};
+
 struct fn_huffman {
     struct table dc[NUM_HUFF_TBLS], ac[NUM_HUFF_TBLS];
     struct bits at;
-    int32_t predicted[MAX_COMPS_IN_SCAN]; /* the last DC coefficients */
+    struct unit units[D_MAX_BLOCKS_IN_MCU];
+    int unit_count;
+    int32_t predicted[MAX_COMPS_IN_SCAN]; /* the components' last DC coefficients */
     int unknown;                          /* met a code that is none */
     uint8_t *scan;                        /* without stuffing; PAD bytes behind it */
     size_t cap, bytes, stuffed;           /* of `scan`: allocated, filled; filled from */
@@ -229,6 +237,12 @@ int fn_huffman_begin(struct fn_huffman *h, const struct jpeg_decompress_struct *
     }
     if (!unstuff(h, in->src->next_input_byte, in->src->bytes_in_buffer))
         return 0;
+    for (int i = 0; i < in->blocks_in_MCU; i++) {
+        int c = in->MCU_membership[i];
+        h->units[i] = (struct unit){&h->dc[in->cur_comp_info[c]->dc_tbl_no],
+                                    &h->ac[in->cur_comp_info[c]->ac_tbl_no], &h->predicted[c]};
+    }
+    h->unit_count = in->blocks_in_MCU;
     h->at = (struct bits){0, 0, h->scan};
     memset(h->predicted, 0, sizeof h->predicted);
     h->unknown = 0;
@@ -318,20 +332,19 @@ static inline void read_ac(struct fn_huffman *h, const struct table *t, struct b
     *bits = b;
 }
 
-int fn_huffman_mcu(struct fn_huffman *h, const struct jpeg_decompress_struct *in, JBLOCKROW *blocks)
+int fn_huffman_mcu(struct fn_huffman *h, JBLOCKROW *blocks)
 {
     struct bits b = h->at;
     JCOEF nowhere[DCTSIZE2];
-    for (int i = 0; i < in->blocks_in_MCU; i++) {
-        int c = in->MCU_membership[i];
-        const jpeg_component_info *component = in->cur_comp_info[c];
+    for (int i = 0; i < h->unit_count; i++) {
+        const struct unit *unit = &h->units[i];
         JCOEF *block = blocks ? blocks[i][0] : nowhere;
         refill(&b);
         uint64_t was = b.bits;
-        struct look dc = take(h, &h->dc[component->dc_tbl_no], 1, &b);
-        h->predicted[c] += first_value(was, dc);
-        block[0] = (JCOEF)h->predicted[c];
-        read_ac(h, &h->ac[component->ac_tbl_no], &b, block);
+        struct look dc = take(h, unit->dc, 1, &b);
+        *unit->predicted += first_value(was, dc);
+        block[0] = (JCOEF)*unit->predicted;
+        read_ac(h, unit->ac, &b, block);
     }
     h->at = b;
     return !h->unknown && bits_read(h) <= h->bytes * 8;

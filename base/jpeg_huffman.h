@@ -44,8 +44,7 @@ int fn_huffman_begin(struct fn_huffman *huffman, const struct jpeg_decompress_st
 
 /* The next MCU: coefficients in natural order to its blocks, which must be zero; NULL: nowhere.
  * 0: a code that no table has, or the scan's bytes have ended. */
-int fn_huffman_mcu(struct fn_huffman *huffman, const struct jpeg_decompress_struct *in,
-                   JBLOCKROW *blocks);
+int fn_huffman_mcu(struct fn_huffman *huffman, JBLOCKROW *blocks);
 
 /* After the last MCU: where the scan's bytes end, relative to where they began, if all of them were
  * needed; else 0. */
