@@ -5,12 +5,12 @@ command -v gcov >/dev/null || skip "no gcov"
 build=${FN_COVERAGE_BUILD:-$PWD/coverage}
 fuzz="archive base64 boxes events filter image index json manifest pairs rec_index record recordio safetensors schedule
     select tsv_row"
-tests="base tsv base64 image image_damage image_rows archive_bytes entry recordio recordio_format rec_index input
+tests="base tsv base64 image image_damage image_rows jpeg_huffman archive_bytes entry recordio recordio_format rec_index input
     select store group damage pages convert faces seal repair filter lfw_pairs schedule safetensors events
     field"
 parsers="ingest/tsv.c ingest/base64.c ingest/archive_bytes.c ingest/entry.c ingest/unwrap.c ingest/read_archive.c
     ingest/recordio.c ingest/rec_index.c ingest/rec_path.c ingest/read_recordio.c ingest/select.c
-    base/jpeg.c base/png.c base/image.c base/exif.c base/boxes.c
+    base/jpeg.c base/jpeg_huffman.c base/png.c base/image.c base/exif.c base/boxes.c
     store/record.c store/group.c store/manifest.c store/index.c store/pages.c
     train/lfw_pairs.c train/schedule.c train/safetensors.c train/safetensors_values.c train/events_format.c
     train/filter.c train/field.c base/json.c"
