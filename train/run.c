@@ -203,12 +203,14 @@ static int epochs(struct fn_run *r)
 
 int fn_run_train(struct fn_run *r)
 {
+    char word[512];
+    const char *again = fn_args_word(r->folder, word, sizeof word); /* to be typed */
     int rc = epochs(r), saved = FN_OK, written;
     if (!rc && (written = fn_run_log_flush(r)))
         return fn_fail_in(written,
                           "trained and saved, but the logs lack their end (make room, then: "
                           "fn-train --resume %s)",
-                          r->folder);
+                          again);
     if (rc != FN_EINTERRUPTED)
         return rc;
     if (!r->saved && r->figures.steps)
@@ -220,5 +222,5 @@ int fn_run_train(struct fn_run *r)
     return fn_fail(FN_EINTERRUPTED,
                    "interrupted after step %llu, all is saved; go on with: "
                    "fn-train --resume %s",
-                   (unsigned long long)r->state.step, r->folder);
+                   (unsigned long long)r->state.step, again);
 }
