@@ -21,6 +21,8 @@ _Static_assert(CODE_BITS_MAX + DC_BITS_MAX <= REFILL_BITS, "a difference between
 /* Bytes that an MCU of bits that mean nothing may go through, and the eight of a refill. */
 #define BLOCK_BITS_MAX (CODE_BITS_MAX + DC_BITS_MAX + 63 * (CODE_BITS_MAX + AC_BITS_MAX))
 #define PAD (D_MAX_BLOCKS_IN_MCU * BLOCK_BITS_MAX / 8 + 16)
+/* More than a face has, so that a larger one than any before is no reason to allocate. */
+#define SCAN_MIN ((size_t)64 << 10)
 
 /* What the next bits are: a code and the bits of its coefficient, and in tables of AC perhaps those
  * of a second one. */
@@ -195,9 +197,12 @@ static int prepare(struct fn_huffman *h, struct table *t, const JHUFF_TBL *from,
 static int unstuff(struct fn_huffman *h, const uint8_t *data, size_t bytes)
 {
     if (bytes + PAD > h->cap) {
+        size_t room = SCAN_MIN;
+        while (room < bytes + PAD)
+            room *= 2;
         free(h->scan);
-        h->scan = malloc(bytes + PAD);
-        h->cap = h->scan ? bytes + PAD : 0;
+        h->scan = malloc(room);
+        h->cap = h->scan ? room : 0;
     }
     if (!h->scan)
         return 0;
