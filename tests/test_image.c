@@ -146,8 +146,8 @@ static void test_quarter_turns(void **state)
 
 static void test_decode_equals_pillow(void **state)
 {
-    need_data("image/decode/decode.json");
-    json_t *json = goldens("image/decode/decode.json"), *c;
+    need_data(ACCEPTED);
+    json_t *json = goldens(ACCEPTED), *c;
     struct fn_image want = {0}, got = {0};
     struct fn_image_info info;
     size_t i;
@@ -185,8 +185,8 @@ static int want_code(const char *file)
 
 static void test_damaged_are_rejected(void **state)
 {
-    need_data("image/decode/decode.json");
-    json_t *json = goldens("image/decode/decode.json"), *c;
+    need_data(ACCEPTED);
+    json_t *json = goldens(ACCEPTED), *c;
     struct fn_image got = {0};
     size_t i;
     (void)state;

@@ -3,9 +3,7 @@
  * taken for whole, and nothing remembered from one picture to the next. */
 #include <time.h>
 
-#include "base/file.h"
 #include "base/image_internal.h"
-#include "base/json.h"
 #include "base/rng.h"
 #include "tests/codec.h"
 
@@ -30,8 +28,9 @@ enum { MOST = 64 };
 static struct sample samples[MOST];
 static size_t sample_count;
 
-static void add_sample(const char *name, const uint8_t *data, size_t bytes)
+static void add_sample(void *context, const char *name, const uint8_t *data, size_t bytes)
 {
+    (void)context;
     struct sample *s = &samples[sample_count++];
     assert_true(sample_count <= MOST);
     *s = (struct sample){strdup(name), malloc(bytes), bytes};
@@ -51,29 +50,14 @@ static void gather(void)
         im.rgb[i] = (uint8_t)((i / 225 * 3 + i % 225 / 2) + (fn_rng(0, i, 0, FN_RNG_SAMPLE) & 7));
     for (int subsample = 0; subsample < 2; subsample++) {
         assert_ok(fn_jpeg_encode(codec, &im, 80, subsample, &b));
-        add_sample(subsample ? "drawn 4:2:0" : "drawn 4:4:4", b.data, b.bytes);
+        add_sample(NULL, subsample ? "drawn 4:2:0" : "drawn 4:4:4", b.data, b.bytes);
     }
     assert_ok(fn_png_encode(codec, &im, 6, &b));
-    add_sample("drawn PNG", b.data, b.bytes);
+    add_sample(NULL, "drawn PNG", b.data, b.bytes);
     fn_bytes_free(&b);
     fn_image_free(&im);
-    json_t *json, *c;
-    size_t i;
-    if (!test_data("image/decode/decode.json"))
-        return;
-    assert_ok(fn_json_load(test_data("image/decode/decode.json"), 1 << 20, &json));
-    json_array_foreach(json_object_get(json, "accept"), i, c)
-    {
-        char name[512];
-        unsigned char *data;
-        size_t bytes;
-        const char *file = json_string_value(json_object_get(c, "file"));
-        snprintf(name, sizeof name, "image/decode/%s", file);
-        assert_ok(fn_file_read(test_data(name), 1 << 24, &data, &bytes));
-        add_sample(file, data, bytes);
-        free(data);
-    }
-    json_decref(json);
+    if (test_data(ACCEPTED))
+        each_accepted(add_sample, NULL);
 }
 
 static void test_cut_is_never_taken(void **state)

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Some rows of a picture are bit for bit those of the whole one: every position of the crop, every
  * sampling; and one that is cut is refused or right. */
-#include "base/file.h"
-#include "base/json.h"
 #include "base/rng.h"
 #include "tests/codec.h"
 
@@ -90,26 +88,19 @@ static void drawn(void **state)
     fn_bytes_free(&jpeg);
 }
 
+static void see(void *context, const char *file, const uint8_t *data, size_t bytes)
+{
+    (void)context;
+    (void)file;
+    every_position(data, bytes, 5);
+}
+
 /* Grey, 4:1:1, 4:4:0, progressive, arithmetic, restarts, CMYK, turned by EXIF. */
 static void real(void **state)
 {
     (void)state;
-    need_data("image/decode/decode.json");
-    json_t *json, *c;
-    size_t i;
-    assert_ok(fn_json_load(test_data("image/decode/decode.json"), 1 << 20, &json));
-    json_array_foreach(json_object_get(json, "accept"), i, c)
-    {
-        char name[512];
-        unsigned char *data;
-        size_t bytes;
-        snprintf(name, sizeof name, "image/decode/%s",
-                 json_string_value(json_object_get(c, "file")));
-        assert_ok(fn_file_read(test_data(name), 1 << 24, &data, &bytes));
-        every_position(data, bytes, 5);
-        free(data);
-    }
-    json_decref(json);
+    need_data(ACCEPTED);
+    each_accepted(see, NULL);
 }
 
 static void count_streamed(void *context, int y, int rows, const uint8_t *rgb)
